@@ -1,0 +1,82 @@
+/**
+ * What an object file says, as plain immutable data: the same file gives the same spec on any machine. Nothing here
+ * is loaded or live; the kernel and the simulator each make their maps and programs from it.
+ */
+import type { Instruction } from "../isa/instruction.ts";
+import type { BtfTypes } from "./btf.ts";
+
+export interface ObjectSpec {
+  readonly isLittleEndian: boolean;
+  /** The `license` section, without its terminating zero; "" when absent. */
+  readonly license: string;
+  readonly programs: readonly ProgramSpec[];
+  /** Maps of `.maps`, in symbol order, then one ARRAY for each of `.rodata*`, `.data*`, `.bss*` that exists. */
+  readonly maps: readonly MapSpec[];
+  /** Undefined when the object has no `.BTF` section. */
+  readonly btf: BtfTypes | undefined;
+}
+
+export interface ProgramSpec {
+  /** The function's symbol name. */
+  readonly name: string;
+  /** The ELF section, which says the program type: "xdp", "xdp.frags/name", "tc". */
+  readonly section: string;
+  /** The program with every function it calls appended, and calls between them resolved. */
+  readonly instructions: readonly Instruction[];
+  /** What instruction slots refer to maps, globals and functions; resolved to addresses only when loaded. */
+  readonly references: readonly Reference[];
+  readonly functions: readonly FunctionInfo[];
+  /** Ascending by slot. */
+  readonly lines: readonly LineInfo[];
+}
+
+/**
+ * A relocated instruction. Slots count 8-byte units from the program's first; a 64-bit immediate load takes two.
+ * - map: an ld_imm64 that wants the map itself
+ * - mapValue: an ld_imm64 that wants the address `offsetBytes` into the value of element 0 (a global variable)
+ * - function: an ld_imm64 that wants a callback's address; `targetSlot` is its first slot
+ * - extern: an ld_imm64 of an external symbol (kconfig, ksym); a loader that does not know it refuses unless weak
+ */
+export type Reference =
+  | { readonly kind: "map"; readonly slot: number; readonly map: string }
+  | { readonly kind: "mapValue"; readonly slot: number; readonly map: string; readonly offsetBytes: number }
+  | { readonly kind: "function"; readonly slot: number; readonly targetSlot: number }
+  | { readonly kind: "extern"; readonly slot: number; readonly symbol: string; readonly isWeak: boolean };
+
+export interface FunctionInfo {
+  readonly name: string;
+  readonly slot: number;
+  readonly slotCount: number;
+}
+
+export interface LineInfo {
+  readonly slot: number;
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** The source line as the compiler saw it, trimmed. */
+  readonly text: string;
+}
+
+export interface MapSpec {
+  readonly name: string;
+  /** BPF_MAP_TYPE_*, see dataplane/vm/maps/map-type.ts. */
+  readonly type: number;
+  readonly keySizeBytes: number;
+  readonly valueSizeBytes: number;
+  /** 0 where the loader chooses (perf event arrays: the number of CPUs). */
+  readonly maxEntries: number;
+  /** BPF_F_* creation flags. */
+  readonly flags: number;
+  /** BTF type ids of key and value, where the definition names types. */
+  readonly keyTypeId?: number;
+  readonly valueTypeId?: number;
+  /** Template of the inner maps of ARRAY_OF_MAPS and HASH_OF_MAPS. */
+  readonly inner?: MapSpec;
+  /** Initial entries of map-in-map and PROG_ARRAY definitions: index -> map or program name. */
+  readonly values?: ReadonlyMap<number, string>;
+  /** `.rodata`, `.data`, `.bss`: the section's bytes; `.bss` is zeros. */
+  readonly contents?: Uint8Array;
+  /** .rodata: read-only for the program, frozen after load. */
+  readonly isReadonly: boolean;
+}
