@@ -11,7 +11,12 @@ export interface VmMap {
   readonly spec: MapSpec;
   /** Small and unique in a machine, from 1. */
   readonly id: number;
-  /** bpf_map_lookup_elem: the value's address for this CPU, or 0. Map-in-map: the inner map's handle address, or 0. */
+  /**
+   * The address that stands for the map itself in a program (ld_imm64 of a map, an inner map looked up): a small block of the map's
+   * own, which no program may read or write.
+   */
+  readonly handle: number;
+  /** bpf_map_lookup_elem: the value's address for this CPU, or 0. Map-in-map: the inner map's `handle`, or 0. */
   lookup(keyAddress: number, cpu: number): number;
   /** bpf_map_update_elem from a program on this CPU. */
   update(keyAddress: number, valueAddress: number, flags: bigint, cpu: number): number;
