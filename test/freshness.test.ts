@@ -1,0 +1,32 @@
+/**
+ * What is generated is committed, and is what its generator gives today. A failure prints the command that regenerates it.
+ */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+
+const ROOT = join(import.meta.dirname, "..");
+const hasClang =
+  spawnSync("clang-19", ["--version"]).status === 0 && spawnSync("llvm-strip-19", ["--version"]).status === 0;
+
+test.for([
+  { what: "the codecs of the map values", script: "dist/dataplane/object/generate.js" },
+  { what: "the JSON Schemas", script: "dist/control/model/generate-schemas.js" },
+])("$what are fresh", ({ script }) => {
+  check(script);
+});
+
+// Without clang nothing can be compared; where every tool is expected, its absence is a failure.
+test.skipIf(!hasClang && process.env.CI === undefined)(
+  "the XDP object is what clang-19 makes of the sources",
+  () => {
+    check("dist/dataplane/xdp/build.js");
+  },
+);
+
+function check(script: string): void {
+  const run = spawnSync(process.execPath, [script, "--check"], { cwd: ROOT, encoding: "utf8" });
+  expect(`${run.stdout}${run.stderr}`, `${script} --check, exit ${run.status}`).toSatisfy(
+    () => run.status === 0,
+  );
+}
