@@ -30,6 +30,11 @@ export interface VmMap {
   deleteKey(key: Uint8Array): number;
   /** bpf_map_get_next_key: the key after `key`, or the first when `key` is undefined or not there; undefined at the end. */
   nextKey(key: Uint8Array | undefined): Uint8Array | undefined;
-  /** Where values lie, so that accesses can be checked: a value pointer is good for `valueSizeBytes` from a value's start. */
-  readonly valueRegion: { readonly address: number; readonly sizeBytes: number } | undefined;
+  /**
+   * Where values lie, so that accesses can be checked: the i-th starts at `address + i * strideBytes`, and a pointer to it is good
+   * for `spec.valueSizeBytes` from there and nothing else of the stride. Undefined when a program never gets a pointer to a value.
+   */
+  readonly valueRegion:
+    | { readonly address: number; readonly sizeBytes: number; readonly strideBytes: number }
+    | undefined;
 }
