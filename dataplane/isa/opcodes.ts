@@ -7,6 +7,8 @@
  *     {offset}      signed 16 bits            {imm}     signed 32 bits
  *     {imm64}       the 64-bit immediate      {next}    its high half, as a signed number
  *     {lo}          its low half
+ *
+ * A plus sign in the braces (`{+offset}`, `{+ offset}`) asks for the number's sign to be written, with a space behind it or without.
  */
 
 // Instruction classes (section 3), the low three bits of an opcode.
@@ -162,7 +164,7 @@ export function isLegacyPacketAccess(opcode: number): boolean {
 }
 
 function operandsOf(text: string): ReadonlySet<Operand> {
-  return new Set([...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1] as Operand));
+  return new Set([...text.matchAll(/\{[+ ]*(\w+)\}/g)].map((match) => match[1] as Operand));
 }
 
 function arithmetic(): Row[] {
@@ -267,7 +269,7 @@ function jumps(): Row[] {
           mnemonic: `${condition.name}${bits}_${suffix}`,
           opcode: condition.code | source | jump,
           variant: undefined,
-          text: `if ${r}{dst} ${condition.sign} ${operand} goto {offset}`,
+          text: `if ${r}{dst} ${condition.sign} ${operand} goto {+offset}`,
           section: "4.3",
           group: base,
           version: bits === 32 ? version : condition.version,
@@ -277,11 +279,11 @@ function jumps(): Row[] {
   }
   const call = { section: "4.3.1", group: "base32", version: 1 } as const;
   rows.push(
-    { ...jump("ja", BPF_JA | BPF_JMP, "goto {offset}"), version: 1 },
-    { ...jump("ja32", BPF_JA | BPF_JMP32, "gotol {imm}"), version: 4 },
+    { ...jump("ja", BPF_JA | BPF_JMP, "goto {+offset}"), version: 1 },
+    { ...jump("ja32", BPF_JA | BPF_JMP32, "gotol {+imm}"), version: 4 },
     { ...jump("exit", BPF_EXIT | BPF_JMP, "exit"), version: 1 },
     { ...call, ...callKind("call", BPF_HELPER_CALL, "call {imm}") },
-    { ...call, ...callKind("call_local", BPF_PSEUDO_CALL, "call pc{imm}") },
+    { ...call, ...callKind("call_local", BPF_PSEUDO_CALL, "call pc{+imm}") },
     { ...call, ...callKind("call_kfunc", BPF_PSEUDO_KFUNC_CALL, "call kfunc({imm}, {offset})") },
     // Not in the RFC. Clang emits it for calls through a pointer that it could not resolve; kernels refuse it.
     {
@@ -318,7 +320,7 @@ function loadsAndStores(): Row[] {
   const rows: Row[] = [];
   for (const { suffix, size, bits } of sizes) {
     const group = bits === 64 ? "base64" : "base32";
-    const cell = (base: string, sign: string): string => `*(${sign}${bits} *)(r{${base}} {offset})`;
+    const cell = (base: string, sign: string): string => `*(${sign}${bits} *)(r{${base}} {+ offset})`;
     const plain = { variant: undefined, section: "5.1", group, version: 1 } as const;
     rows.push(
       {
@@ -383,21 +385,21 @@ function atomics(): Row[] {
       row(
         `lock_${name}${bits}`,
         code,
-        `lock *(u${bits} *)(r{dst} {offset}) ${sign} ${r}{src}`,
+        `lock *(u${bits} *)(r{dst} {+ offset}) ${sign} ${r}{src}`,
         name === "add" ? 1 : 3,
       );
       row(
         `lock_fetch_${name}${bits}`,
         code | BPF_FETCH,
-        `${r}{src} = atomic_fetch_${name}((u${bits} *)(r{dst} {offset}), ${r}{src})`,
+        `${r}{src} = atomic_fetch_${name}((u${bits} *)(r{dst} {+ offset}), ${r}{src})`,
         3,
       );
     }
-    row(`lock_xchg${bits}`, BPF_XCHG, `${r}{src} = xchg${infix}_${bits}(r{dst} {offset}, ${r}{src})`, 3);
+    row(`lock_xchg${bits}`, BPF_XCHG, `${r}{src} = xchg${infix}_${bits}(r{dst} {+ offset}, ${r}{src})`, 3);
     row(
       `lock_cmpxchg${bits}`,
       BPF_CMPXCHG,
-      `${r}0 = cmpxchg${infix}_${bits}(r{dst} {offset}, ${r}0, ${r}{src})`,
+      `${r}0 = cmpxchg${infix}_${bits}(r{dst} {+ offset}, ${r}0, ${r}{src})`,
       3,
     );
   }
@@ -411,7 +413,7 @@ function immediates(): Row[] {
     {
       mnemonic: "lddw_map_value",
       kind: BPF_PSEUDO_MAP_VALUE,
-      text: "r{dst} = map_val(map_by_fd({lo})) {next}",
+      text: "r{dst} = map_val(map_by_fd({lo})) {+ next}",
     },
     { mnemonic: "lddw_btf_id", kind: BPF_PSEUDO_BTF_ID, text: "r{dst} = var_addr({lo}, {next})" },
     { mnemonic: "lddw_func", kind: BPF_PSEUDO_FUNC, text: "r{dst} = code_addr({lo})" },
@@ -419,7 +421,7 @@ function immediates(): Row[] {
     {
       mnemonic: "lddw_map_index_value",
       kind: BPF_PSEUDO_MAP_IDX_VALUE,
-      text: "r{dst} = map_val(map_by_idx({lo})) {next}",
+      text: "r{dst} = map_val(map_by_idx({lo})) {+ next}",
     },
   ];
   return kinds.map(({ mnemonic, kind, text }) => ({
