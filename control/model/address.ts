@@ -75,7 +75,7 @@ function parseIpv4(text: string): IpAddress {
     throw new AddressError(
       "leading-zero",
       text,
-      "a number with a leading zero, which some programs read as octal",
+      "a number with a leading zero, which some programs read as octal, expected none",
     );
   }
   const bytes = octets.map(Number);
