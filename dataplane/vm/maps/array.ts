@@ -20,6 +20,7 @@ import {
   arrayUpdateFlags,
   isReadonlyForPrograms,
   nextIndex,
+  perCpuSpan,
   readU32,
   requireKeySize,
   requireValueSize,
@@ -52,8 +53,7 @@ export class ArrayMap implements VmMap {
     const isMapped = (spec.flags & BPF_F_MMAPABLE) !== 0;
     const stride = roundUp(spec.valueSizeBytes, 8);
     const copies = isPerCpu ? environment.cpuCount : 1;
-    const perLine = Math.max(1, LINE_BYTES / (stride & -stride));
-    const span = (isPerCpu ? roundUp(spec.maxEntries, perLine) : spec.maxEntries) * stride;
+    const span = isPerCpu ? perCpuSpan(spec.maxEntries, stride) : spec.maxEntries * stride;
     const values = isMapped
       ? memory.allocate(roundUp(span, PAGE_BYTES), PAGE_BYTES)
       : memory.allocate(span * copies, LINE_BYTES);

@@ -4,6 +4,10 @@
  * inner map itself, but for arrays: their lookups are inlined with the template's number, unless both have BPF_F_INNER_MAP.
  */
 import type { MapSpec } from "../../object/spec.ts";
+import type { Memory } from "../memory.ts";
+import { DESCRIPTOR_ID } from "./descriptor.ts";
+import type { MapEnvironment } from "./environment.ts";
+import { EBADF, EINVAL } from "./errno.ts";
 import {
   BPF_F_INNER_MAP,
   BPF_MAP_TYPE_ARRAY,
@@ -37,4 +41,18 @@ export function isMapInMap(type: number): boolean {
 export function refuseTemplate(type: number): "nested" | "unsupported" | undefined {
   if (isMapInMap(type)) return "nested";
   return type === BPF_MAP_TYPE_PROG_ARRAY ? "unsupported" : undefined;
+}
+
+/**
+ * The handle of the map with this id, if it fits into `outer`: -EBADF when there is none, -EINVAL when it is not like the template.
+ */
+export function resolveInnerMap(id: number, outer: MapSpec, environment: MapEnvironment): number {
+  const map = environment.mapById?.(id);
+  if (map === undefined) return -EBADF;
+  return outer.inner !== undefined && isLikeTemplate(map.spec, outer.inner) ? map.handle : -EINVAL;
+}
+
+/** The id of the map whose handle this is. */
+export function idOfHandle(memory: Memory, handle: number): number {
+  return memory.view.getUint32(handle + DESCRIPTOR_ID, true);
 }

@@ -6,6 +6,8 @@ import { MapError } from "../../dataplane.ts";
 import type { MapSpec } from "../../object/spec.ts";
 import { BPF_F_RDONLY_PROG, BPF_NOEXIST } from "./map-type.ts";
 
+const LINE_BYTES = 64;
+
 /**
  * Whether the map is read-only for programs. The kernel's verifier refuses such a program (-EACCES at load); a machine
  * that runs it unverified answers its call with the same number.
@@ -61,4 +63,13 @@ export function nextIndex(key: Uint8Array | undefined, maxEntries: number): Uint
 
 export function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
+}
+
+/**
+ * Bytes from one CPU's values to the next CPU's: whole strides, so that all values of a map lie at multiples of the stride from the
+ * first, and whole cache lines, so that no two CPUs write one.
+ */
+export function perCpuSpan(count: number, strideBytes: number): number {
+  const perLine = Math.max(1, LINE_BYTES / (strideBytes & -strideBytes));
+  return roundUp(count, perLine) * strideBytes;
 }
