@@ -1,0 +1,79 @@
+#!/usr/bin/env node
+/** The `lamna` command: which subcommands there are, and how the process ends. What they do is in their own files. */
+import { Command, CommanderError } from "commander";
+import { checkCommand } from "./check.ts";
+import { describeFailure, EXIT_CODES } from "./exit.ts";
+import { painterFor } from "./output.ts";
+import { packageVersion } from "./package-root.ts";
+
+const AFTER_HELP = `
+Examples:
+  lamna check config.yaml                          is the config good?
+  lamna replay --config config.yaml --in edge.pcapng
+                                                   what would happen to these packets?
+  lamna replay --config config.yaml --in edge.pcapng --out out.pcapng --expect before.pcapng
+                                                   is it still what happened before?
+
+Exit codes:
+  0   fine
+  1   differences, or failed checks
+  2   wrong usage, or input that cannot be used
+  70  a bug in lamna
+
+Environment:
+  NO_COLOR, FORCE_COLOR   turn colours off or on; without them a terminal has colours
+  LAMNA_DEBUG=1           show where an error comes from
+`;
+
+function lamna(): Command {
+  const program = new Command("lamna")
+    .description(
+      "A layer-4 load balancer: an XDP program, its control plane, and a simulator that runs the same bytecode.",
+    )
+    .version(packageVersion(), "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .addHelpText("after", AFTER_HELP)
+    .configureHelp({ styleTitle: (text) => painterFor(process.stdout)("bold", text) })
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "lamna: ")) })
+    .exitOverride();
+
+  for (const command of [checkCommand()]) {
+    // A command made on its own does not inherit; without this its errors would end the process themselves.
+    program.addCommand(command.copyInheritedSettings(program));
+    command.showHelpAfterError(`"lamna ${command.name()} --help" says what it takes`);
+  }
+  return program.showHelpAfterError('"lamna --help" lists the commands');
+}
+
+/** Prints what went wrong and chooses the exit code. */
+function fail(error: unknown): void {
+  // Commander has printed its message by now: help and version, or what is wrong with the usage.
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? EXIT_CODES.fine : EXIT_CODES.badInput;
+    return;
+  }
+  const failure = describeFailure(error, { isDebug: process.env.LAMNA_DEBUG === "1" });
+  process.stderr.write(`${failure.text}\n`);
+  process.exitCode = failure.exitCode;
+}
+
+/** `lamna ... | head` closes our output early: nothing is wrong, and nobody is left to write to. */
+function endQuietlyOnClosedPipe(stream: NodeJS.WriteStream): void {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit();
+    throw error;
+  });
+}
+
+endQuietlyOnClosedPipe(process.stdout);
+endQuietlyOnClosedPipe(process.stderr);
+process.on("uncaughtException", (error) => {
+  fail(error);
+  process.exit();
+});
+
+try {
+  await lamna().parseAsync();
+} catch (error) {
+  fail(error);
+}
