@@ -70,7 +70,7 @@ export function checkDefinition(spec: MapSpec): void {
     }
   }
   const check = CHECKS.get(spec.type);
-  if (check === undefined) return refuse(EINVAL, "maps of this type are not supported");
+  if (check === undefined) refuse(EINVAL, "maps of this type are not supported");
   check(spec, refuse);
   if (spec.contents !== undefined && spec.contents.length > spec.valueSizeBytes) {
     refuse(E2BIG, `${spec.contents.length} bytes of contents, the value has ${spec.valueSizeBytes}`);
@@ -222,16 +222,12 @@ function checkRingbuf(spec: MapSpec, refuse: Refuse): void {
 }
 
 function checkTemplate(spec: MapSpec, refuse: Refuse): void {
-  if (spec.inner === undefined) return refuse(EINVAL, "no definition of the inner maps");
+  if (spec.inner === undefined) refuse(EINVAL, "no definition of the inner maps");
   const inner = mapTypeName(spec.inner.type);
-  switch (refuseTemplate(spec.inner.type)) {
-    case "nested":
-      return refuse(EINVAL, `inner maps of type ${inner}: maps nest once`);
-    case "unsupported":
-      return refuse(ENOTSUPP, `inner maps of type ${inner} are not possible`);
-    default:
-      checkDefinition(spec.inner);
-  }
+  const refusal = refuseTemplate(spec.inner.type);
+  if (refusal === "nested") refuse(EINVAL, `inner maps of type ${inner}: maps nest once`);
+  if (refusal === "unsupported") refuse(ENOTSUPP, `inner maps of type ${inner} are not possible`);
+  checkDefinition(spec.inner);
 }
 
 function checkPerCpuValue(spec: MapSpec, refuse: Refuse): void {
