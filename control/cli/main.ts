@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 /** The `lamna` command: which subcommands there are, and how the process ends. What they do is in their own files. */
 import { Command, CommanderError } from "commander";
+import { packageVersion } from "../package-root.ts";
 import { checkCommand } from "./check.ts";
 import { describeFailure, EXIT_CODES } from "./exit.ts";
 import { painterFor } from "./output.ts";
-import { packageVersion } from "./package-root.ts";
 
 const AFTER_HELP = `
 Examples:

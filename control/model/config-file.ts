@@ -1,6 +1,6 @@
 /** From a config file to a Config, or to everything that is wrong with it. */
 import { closeSync, openSync, readSync } from "node:fs";
-import { z } from "zod";
+import type { z } from "zod";
 import type { Config } from "./config.ts";
 import {
   ConfigError,
@@ -16,6 +16,7 @@ import { configSchema } from "./config-schema.ts";
 import { crossCheck } from "./cross-checks.ts";
 import { nearestWord } from "./nearest.ts";
 import { findNotYet } from "./not-yet.ts";
+import { configJsonSchema } from "./schemas.ts";
 import { systemErrorWords } from "./system-error.ts";
 import { readYaml, TEXT_SIZE_MAX, type YamlDocument } from "./yaml-document.ts";
 
@@ -195,7 +196,7 @@ interface KeySchema {
 
 function unknownKeyMessage(path: ConfigPath, key: string): string {
   if (key === "<<") return 'unknown key "<<": merge keys are not read, expected the keys themselves';
-  const root = z.toJSONSchema(configSchema, { io: "input" }) as KeySchema;
+  const root = configJsonSchema() as KeySchema;
   let here: KeySchema | undefined = root;
   for (const step of path) here = typeof step === "number" ? here?.items : here?.properties?.[step];
 

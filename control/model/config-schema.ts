@@ -188,7 +188,7 @@ const mtuExpected = () => `expected 0 for no limit, or a whole number from ${MTU
 const settings = mapping({
   gatewayMac: text("a MAC address such as 00:00:de:ad:be:af", stationMac).meta({
     description: "MAC address of the next hop: where every forwarded packet is sent.",
-    pattern: "^[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}$",
+    pattern: "^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$|^[0-9a-fA-F]{2}(-[0-9a-fA-F]{2}){5}$",
     examples: ["00:00:de:ad:be:af"],
   }),
   localAddress: mapping({
@@ -318,6 +318,7 @@ const backend = mapping({
   flags: list(choice(["local"]), "flags")
     .default([])
     .meta({
+      uniqueItems: true,
       description: "local: the backend runs on this host. Not in this version.",
     }),
   state: choice(["active", "draining", "down"]).optional().meta({
@@ -383,6 +384,7 @@ const vip = mapping({
   }),
   protocol: choice(["tcp", "udp"]).meta({ description: "tcp or udp." }),
   flags: list(choice(BUILT_VIP_FLAGS, LATER_VIP_FLAGS), "flags").default([]).meta({
+    uniqueItems: true,
     description:
       "hash-no-source-port: connections of a client stay together. bypass-flow-table: flows are not remembered. hash-destination-port: only the destination port chooses the backend. hash-both-ports: with port 0, the destination port counts in the hash. The others are not in this version.",
   }),
