@@ -44,7 +44,9 @@ export class Memory {
       try {
         this.wasm.grow(Math.ceil(missing / PAGE_BYTES));
       } catch (cause) {
-        throw new RangeError(`out of VM memory: ${sizeBytes} bytes more than ${this.#u8.byteLength}`, { cause });
+        throw new RangeError(`out of VM memory: ${sizeBytes} bytes more than ${this.#u8.byteLength}`, {
+          cause,
+        });
       }
       this.#refresh();
     }
