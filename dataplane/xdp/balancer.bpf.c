@@ -1,24 +1,293 @@
 // SPDX-License-Identifier: MIT
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
+/*
+ * The load balancer: what becomes of a packet. Three steps, each in one place:
+ *
+ *   decide()   reads headers, finds VIP and backend, and names the reason the packet will end with. It changes no packet.
+ *   act()      changes the packet as that reason asks: encapsulates, answers, or nothing.
+ *   conclude() counts the reason and gives its verdict (counters.h).
+ *
+ * decide_ip() is compiled once for each family. Every lookup is in an array, which the kernel inlines, so the one helper
+ * called for a packet that is forwarded is bpf_xdp_adjust_head.
+ */
+#include "kernel.h"
 #include "layout.h"
 #include "options.h"
 #include "reasons.h"
 #include "maps.h"
 #include "clock.h"
+#include "packet.h"
+#include "ethernet.h"
+#include "ipv4.h"
+#include "ipv6.h"
+#include "transport.h"
+#include "icmp.h"
+#include "vip.h"
+#include "ring.h"
+#include "flow_table.h"
+#include "fragments.h"
+#include "too_big.h"
+#include "echo.h"
+#include "encapsulate.h"
+#include "counters.h"
+
 char _license[] SEC("license") = "Dual MIT/GPL";
+
+/* UNDECIDED: packet->flow is the flow that the packet, an error, is about. */
+static __always_inline enum reason read_icmp(struct cursor *cursor, struct packet *packet,
+					     const struct settings *settings, const enum family family)
+{
+	if (packet->is_later_fragment)
+		return REASON_NOT_VIP_FRAGMENT;
+	packet->icmp = take(cursor, sizeof(*packet->icmp));
+	if (!packet->icmp)
+		return REASON_MALFORMED_ICMP;
+	if (packet->is_fragment)
+		return REASON_NOT_VIP_FRAGMENT;
+	if (is_echo_request(packet->icmp, family))
+		return decide_echo(packet, settings, family);
+	if (is_icmp_error(packet->icmp, family))
+		return parse_quote(cursor, packet, family);
+	return REASON_OTHER_ICMP;
+}
+
+/* Reads all headers up to the transport's, and the quote of an ICMP error. UNDECIDED: packet->flow is about a TCP or UDP flow. */
+static __always_inline enum reason read_headers(struct cursor *cursor, struct packet *packet,
+						const struct settings *settings, const enum family family)
+{
+	if (family == FAMILY_IPV4) {
+		if (!parse_ipv4(cursor, packet))
+			return REASON_MALFORMED_IPV4;
+	} else {
+		if (!parse_ipv6(cursor, packet))
+			return REASON_MALFORMED_IPV6;
+	}
+	if (option_scope_all) {
+		if (packet->has_options && !option_ip_options_balance)
+			return REASON_IP_OPTIONS;
+		if (packet->is_fragment && !option_fragments_balance)
+			return REASON_FRAGMENT;
+	}
+
+	if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP && !is_icmp(packet->protocol, family))
+		return REASON_OTHER_PROTOCOL;
+	if (unlikely(is_icmp(packet->protocol, family)))
+		return read_icmp(cursor, packet, settings, family);
+	packet->flow.source = packet->source;
+	packet->flow.destination = packet->destination;
+	packet->flow.protocol = packet->protocol;
+	return packet->is_later_fragment ? UNDECIDED : parse_ports(cursor, packet);
+}
+
+/* Under scope vip, what is not for a VIP is not ours to drop, however malformed. */
+static __always_inline enum reason decide_malformed(const struct packet *packet, const struct settings *settings,
+						    enum reason malformed, const enum family family)
+{
+	if (option_scope_all)
+		return malformed;
+	if (!packet->destination || !is_vip_address(settings, packet->destination, family))
+		return REASON_NOT_VIP_MALFORMED;
+	return malformed;
+}
+
+/* The VIP of the packet's flow. NULL: none. */
+static __always_inline struct vip *find_vip_of(struct packet *packet, const struct settings *settings,
+					       const enum family family)
+{
+	struct vip_search search = start_vip_search(settings, packet->flow.destination, family);
+	__u8 protocol = packet->flow.protocol;
+	struct vip *vip;
+
+	if (unlikely(packet->is_later_fragment))
+		return find_vip(&search, 0, protocol | VIP_KEY_LOWEST_PORT, VIP_OF_LOWEST_PORT, family,
+				&packet->vip_id);
+	vip = find_vip(&search, packet->flow.ports >> 16, protocol, VIP_EXACT, family, &packet->vip_id);
+	if (!vip && option_any_port_vips)
+		vip = find_vip(&search, 0, protocol, VIP_EXACT, family, &packet->vip_id);
+	return vip;
+}
+
+/* Where the packet's backend may be remembered. */
+struct memory {
+	struct fragment *fragment; /* NULL: the packet is whole */
+	void *line; /* NULL: not in the flow table */
+	struct flow_entry *entry; /* NULL: not yet */
+	struct flow_key key;
+	__u64 now;
+};
+
+/* False: it is no backend, or no longer one. */
+static __always_inline bool set_backend(struct packet *packet, __u32 id)
+{
+	packet->backend_id = id;
+	packet->backend = bpf_map_lookup_elem(&backends, &id);
+	return packet->backend && packet->backend->family != 0;
+}
+
+/* The VIP and the backend that another fragment of the same datagram went to. NULL: none is known. */
+static __always_inline struct vip *recall_fragment(struct packet *packet, const struct memory *memory, __u32 *ports,
+						   const enum family family)
+{
+	const struct fragment *fragment = memory->fragment;
+	__u32 vip_id = fragment->vip;
+
+	if (!is_fragment_known(fragment, packet, memory->now, family))
+		return NULL;
+	if (!set_backend(packet, fragment->backend))
+		return NULL;
+	*ports = fragment->ports;
+	packet->vip_id = vip_id;
+	return bpf_map_lookup_elem(&vips, &vip_id);
+}
+
+/* Finds the backend of the packet's flow, in the flow table or in the VIP's ring. */
+static __always_inline enum reason choose_backend(struct packet *packet, const struct vip *vip, struct memory *memory,
+						  const struct settings *settings, __u32 ports, __u32 cpu,
+						  const enum family family)
+{
+	enum reason reason = packet->is_later_fragment ? REASON_FRAGMENT_GUESSED : REASON_FLOW_BYPASS;
+	__u32 backend_id;
+
+	if (!packet->is_later_fragment && !(vip->flags & VIP_BYPASS_FLOW_TABLE)) {
+		memory->key = (struct flow_key){.source = packet->flow.source, .ports = ports, .vip = vip->flow_vip};
+		memory->line = flow_line(&memory->key, cpu, family);
+		if (!memory->line)
+			return REASON_INTERNAL_ERROR;
+		memory->entry = find_flow(memory->line, &memory->key, family);
+		reason = REASON_FLOW_NEW;
+	}
+	if (memory->entry && !(packet->tcp_flags & TCP_SYN) &&
+	    !(packet->flow.protocol == IPPROTO_UDP &&
+	      idle_ticks(memory->entry, memory->now) > settings->udp_idle_ticks)) {
+		backend_id = backend_of(memory->entry);
+		reason = REASON_FLOW_HIT;
+	} else {
+		backend_id = ring_backend(vip, flow_hash(vip, packet->flow.source, ports, family));
+	}
+	if (!set_backend(packet, backend_id))
+		return REASON_NO_BACKEND;
+	return packet->is_icmp_error ? REASON_ICMP_ERROR : reason;
+}
+
+/* UNDECIDED: with its outer header, the packet may be sent. */
+static __always_inline enum reason check_outer_size(struct packet *packet, const struct settings *settings,
+						    const enum family family)
+{
+	__u32 outer_bytes =
+		packet->backend->family == FAMILY_IPV4 ? sizeof(struct ipv4_header) : sizeof(struct ipv6_header);
+	__u32 bytes = packet->ip_bytes + outer_bytes;
+
+	if (unlikely(settings->mtu != 0 && bytes > settings->mtu))
+		return decide_too_big(packet, settings->mtu > outer_bytes ? settings->mtu - outer_bytes : 0, family);
+	if (unlikely(bytes > MAX_IP_BYTES))
+		return REASON_TOO_BIG;
+	return UNDECIDED;
+}
+
+/* The reason the packet will end with, unless there is no headroom for it. The order: is it well formed, whose is it, may it be
+ * forwarded, where to, does it fit, and only then is anything remembered. */
+static __always_inline enum reason decide_ip(struct cursor *cursor, struct packet *packet,
+					     const struct settings *settings, __u32 cpu, const enum family family)
+{
+	struct memory memory = {};
+	struct vip *vip = NULL;
+	enum reason reason, outcome;
+	__u32 ports = 0;
+
+	reason = read_headers(cursor, packet, settings, family);
+	if (unlikely(is_malformed(reason)))
+		return decide_malformed(packet, settings, reason, family);
+	if (reason != UNDECIDED)
+		return reason;
+
+	memory.now = now_ticks();
+	if (unlikely(packet->is_fragment && option_fragments_balance)) {
+		memory.fragment = fragment_place(packet, cpu, family);
+		if (!memory.fragment)
+			return REASON_INTERNAL_ERROR;
+		vip = recall_fragment(packet, &memory, &ports, family);
+		if (vip)
+			reason = REASON_FRAGMENT_HIT;
+	}
+	if (reason == UNDECIDED) {
+		vip = find_vip_of(packet, settings, family);
+		if (!vip)
+			return packet->is_later_fragment || (packet->is_fragment && !option_fragments_balance)
+				       ? REASON_NOT_VIP_FRAGMENT
+				       : REASON_NOT_VIP;
+		ports = packet->flow.ports & vip->ports_mask;
+	}
+
+	if (unlikely(packet->has_options && !option_ip_options_balance))
+		return REASON_IP_OPTIONS;
+	if (unlikely(packet->is_fragment && !option_fragments_balance))
+		return REASON_FRAGMENT;
+	if (unlikely(packet->frame_bytes - packet->tag_bytes > settings->max_frame_bytes))
+		return decide_too_big(packet, settings->max_frame_bytes - ETH_HLEN, family);
+
+	if (reason == UNDECIDED)
+		reason = choose_backend(packet, vip, &memory, settings, ports, cpu, family);
+	if (!is_forwarded(reason))
+		return reason;
+	outcome = check_outer_size(packet, settings, family);
+	if (outcome != UNDECIDED)
+		return outcome;
+
+	packet->outer_source = vip->flags & VIP_HASH_DESTINATION_PORT ? 0 : last_word(packet->flow.source, family);
+	packet->outer_port = ports;
+	if (reason == REASON_FLOW_HIT)
+		mark_seen(memory.entry, next_state(memory.entry, packet), memory.now);
+	else if (reason == REASON_FLOW_NEW)
+		reason = remember_flow(settings, memory.line, memory.entry, &memory.key, packet, cpu, memory.now,
+				       family);
+	if (unlikely(memory.fragment && reason != REASON_FRAGMENT_HIT))
+		remember_fragment(memory.fragment, packet, ports, memory.now, family);
+	return reason;
+}
+
+static __always_inline enum reason decide(struct xdp_md *ctx, struct packet *packet, const struct settings *settings,
+					  __u32 cpu)
+{
+	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
+	struct cursor cursor = {.at = data, .end = data_end, .left = UNLIMITED};
+	__be16 ethertype;
+
+	packet->frame_bytes = data_end - data;
+	if (!parse_ethernet(&cursor, packet, &ethertype))
+		return option_scope_all ? REASON_MALFORMED_ETHERNET : REASON_NOT_VIP_MALFORMED;
+	if (ethertype == bpf_htons(ETH_P_IP)) {
+		packet->family = FAMILY_IPV4;
+		return decide_ip(&cursor, packet, settings, cpu, FAMILY_IPV4);
+	}
+	if (ethertype == bpf_htons(ETH_P_IPV6)) {
+		packet->family = FAMILY_IPV6;
+		return decide_ip(&cursor, packet, settings, cpu, FAMILY_IPV6);
+	}
+	return REASON_NOT_IP;
+}
+
+/* Changes the packet as the reason asks. Gives the reason it ends with. */
+static __always_inline enum reason act(struct xdp_md *ctx, const struct packet *packet, const struct settings *settings,
+				       __u32 cpu, enum reason reason)
+{
+	if (likely(is_forwarded(reason)))
+		return encapsulate(ctx, packet, settings, cpu, reason);
+	if (reason == REASON_ECHO_REPLY)
+		write_echo_reply(packet);
+	if (reason == REASON_TOO_BIG_REPLY)
+		return packet->family == FAMILY_IPV4 ? write_too_big_reply(ctx, packet, FAMILY_IPV4)
+						     : write_too_big_reply(ctx, packet, FAMILY_IPV6);
+	return reason;
+}
+
 SEC("xdp")
 int balance(struct xdp_md *ctx)
 {
-	__u32 cpu = bpf_get_smp_processor_id(), zero = 0;
-	struct reason_block *b = bpf_map_lookup_elem(&reason_counters, &cpu);
-	void *inner = bpf_map_lookup_elem(&flows_ipv4, &cpu);
-	struct settings *s = bpf_map_lookup_elem(&settings, &zero);
-	if (!b || !s || !inner)
-		return XDP_ABORTED;
-	__u32 h = (__u32)now_ticks() & option_flow_ipv4_line_mask;
-	struct flow_ipv4_line *l = bpf_map_lookup_elem(inner, &h);
-	if (!l) return XDP_ABORTED;
-	b->packets[REASON_NOT_VIP] += l->entries[0].ports + s->mtu;
-	return XDP_PASS;
+	__u32 cpu = bpf_get_smp_processor_id(), first = 0;
+	const struct settings *current = bpf_map_lookup_elem(&settings, &first);
+	struct packet packet = {};
+	enum reason reason = REASON_INTERNAL_ERROR;
+
+	if (likely(current))
+		reason = act(ctx, &packet, current, cpu, decide(ctx, &packet, current, cpu));
+	return conclude(reason, cpu);
 }

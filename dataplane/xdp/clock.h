@@ -7,7 +7,7 @@
 #ifndef LAMNA_CLOCK_H
 #define LAMNA_CLOCK_H
 
-#include <bpf/bpf_helpers.h>
+#include "kernel.h"
 #include "options.h"
 
 volatile __u64 clock_ticks SEC(".data") = 0;

@@ -12,7 +12,7 @@
 #ifndef LAMNA_LAYOUT_H
 #define LAMNA_LAYOUT_H
 
-#include <linux/types.h>
+#include "kernel.h"
 
 /* An enum, not macros, so that they are in BTF. */
 enum layout {
@@ -22,7 +22,7 @@ enum layout {
 	VIP_BUCKET_SLOTS = 4,
 	FLOWS_IPV4_PER_LINE = 4,
 	FLOWS_IPV6_PER_LINE = 2,
-	FLOW_STATE_BITS = 2, /* the low bits of a flow's `seen`; the others are the tick of the last packet, modulo 2^30 */
+	FLOW_STATE_BITS = 2, /* the low bits of a flow's `seen`; the rest: tick of its last packet, modulo 2^30 */
 	REASON_BLOCK = 64,
 };
 

@@ -10,19 +10,18 @@
 #ifndef LAMNA_MAPS_H
 #define LAMNA_MAPS_H
 
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
+#include "kernel.h"
 #include "layout.h"
 #include "options.h"
 #include "reasons.h"
 
-#define SHARED_ARRAY(entry_type, entries)                                                                              \
-	{                                                                                                              \
-		__uint(type, BPF_MAP_TYPE_ARRAY);                                                                      \
-		__uint(map_flags, BPF_F_MMAPABLE);                                                                     \
-		__uint(max_entries, entries);                                                                          \
-		__type(key, __u32);                                                                                    \
-		__type(value, entry_type);                                                                             \
+#define SHARED_ARRAY(entry_type, entries)          \
+	{                                          \
+		__uint(type, BPF_MAP_TYPE_ARRAY);  \
+		__uint(map_flags, BPF_F_MMAPABLE); \
+		__uint(max_entries, entries);      \
+		__type(key, __u32);                \
+		__type(value, entry_type);         \
 	}
 
 struct SHARED_ARRAY(struct settings, 1) settings SEC(".maps");

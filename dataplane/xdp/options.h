@@ -6,8 +6,7 @@
 #ifndef LAMNA_OPTIONS_H
 #define LAMNA_OPTIONS_H
 
-#include <linux/types.h>
-#include <stdbool.h>
+#include "kernel.h"
 
 enum echo_mode {
 	ECHO_OFF = 0,
@@ -41,7 +40,7 @@ const volatile __u32 option_backend_stride = 4100; /* elements of backend_counte
 /* Time. One tick is one step of the clock that now_ticks() reads. */
 const volatile bool option_external_clock = false; /* read clock_ticks, not the kernel's jiffies */
 const volatile __u32 option_ticks_per_second = 250;
-const volatile __u32 option_established_idle_ticks = 250 * 3600; /* an established TCP flow idle for longer may lose its entry */
+const volatile __u32 option_established_idle_ticks = 250 * 3600; /* an established TCP flow idle for longer may be replaced */
 const volatile __u32 option_closing_idle_ticks = 250 * 60; /* the same after FIN or RST */
 const volatile __u32 option_fragment_ticks = 250 * 2; /* a datagram's fragments belong together this long */
 

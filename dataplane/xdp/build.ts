@@ -1,0 +1,95 @@
+/**
+ * Builds `balancer.bpf.o` from `balancer.bpf.c`; with `--check`, fails when the committed object is not what the
+ * sources give. Needs clang-19 and llvm-strip-19; the object is committed so that nobody else does.
+ *
+ * The bytes depend on the sources and the compiler only: no system header is read, and no path is recorded.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const CLANG_MAJOR = 19;
+const OBJECT = "balancer.bpf.o";
+const COMPILE = [
+  "-target",
+  "bpf",
+  "-mcpu=v3",
+  "-std=gnu17",
+  "-O2",
+  "-g",
+  "-Wall",
+  "-Wextra",
+  "-Werror",
+  "-nostdinc",
+  // The flow table and the header parsers read two fields at once.
+  "-fno-strict-aliasing",
+  "-fdebug-compilation-dir=.",
+];
+
+class BuildError extends Error {}
+
+/** Where the sources are: beside this file, or, when it runs from `dist/`, in the checkout that `dist/` is in. */
+function sourceDirectory(): string {
+  const beside = import.meta.dirname;
+  return existsSync(join(beside, "balancer.bpf.c")) ? beside : join(beside, "../../../dataplane/xdp");
+}
+
+function run(command: string, args: readonly string[], directory: string): string {
+  const result = spawnSync(command, args, {
+    cwd: directory,
+    encoding: "utf8",
+    env: { PATH: process.env.PATH, LC_ALL: "C" },
+  });
+  if (result.error !== undefined) {
+    throw new BuildError(
+      `${command}: ${result.error.message}. The object is built with LLVM ${CLANG_MAJOR} (Debian: clang-${CLANG_MAJOR}, llvm-${CLANG_MAJOR})`,
+    );
+  }
+  if (result.status !== 0) throw new BuildError(`${command} ${args.join(" ")}\n${result.stderr}`);
+  return result.stdout;
+}
+
+function build(directory: string, output: string): void {
+  const clang = process.env.CLANG ?? `clang-${CLANG_MAJOR}`;
+  const strip = process.env.LLVM_STRIP ?? `llvm-strip-${CLANG_MAJOR}`;
+  const version = run(clang, ["--version"], directory);
+  const major = /clang version (\d+)/.exec(version)?.[1];
+  if (major !== String(CLANG_MAJOR)) {
+    throw new BuildError(
+      `${clang} is version ${major ?? "unknown"}: the object is built with clang ${CLANG_MAJOR}, since another version gives other bytes`,
+    );
+  }
+  run(clang, [...COMPILE, "-c", "balancer.bpf.c", "-o", output], directory);
+  // Drops DWARF, which only debuggers read, and keeps BTF, which loaders read.
+  run(strip, ["-g", output], directory);
+}
+
+function check(directory: string): void {
+  const scratch = mkdtempSync(join(tmpdir(), "lamna-xdp-"));
+  try {
+    const fresh = join(scratch, OBJECT);
+    build(directory, fresh);
+    const committed = join(directory, OBJECT);
+    if (!existsSync(committed) || !readFileSync(committed).equals(readFileSync(fresh))) {
+      throw new BuildError(`${committed} is not what its sources give. Run: npm run build:xdp`);
+    }
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function main(args: readonly string[]): void {
+  const directory = sourceDirectory();
+  if (args.length === 0) build(directory, OBJECT);
+  else if (args.length === 1 && args[0] === "--check") check(directory);
+  else throw new BuildError(`usage: build.js [--check], not "${args.join(" ")}"`);
+}
+
+try {
+  main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof BuildError)) throw error;
+  console.error(`build:xdp: ${error.message}`);
+  process.exitCode = 1;
+}

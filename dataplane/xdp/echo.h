@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Answering echo requests in place of the backends, none of which could say that the VIP is up.
+ */
+#ifndef LAMNA_ECHO_H
+#define LAMNA_ECHO_H
+
+#include "checksum.h"
+#include "ethernet.h"
+#include "icmp.h"
+#include "vip.h"
+
+#define REPLY_TTL 64
+
+/* What becomes of an echo request. */
+static __always_inline enum reason decide_echo(const struct packet *packet, const struct settings *settings,
+					       const enum family family)
+{
+	bool is_to_vip, is_refused = packet->has_options && !option_ip_options_balance;
+
+	if (option_echo == ECHO_OFF || !is_unicast(packet->source, family) || !is_unicast(packet->destination, family))
+		return REASON_OTHER_ICMP;
+	if (option_echo == ECHO_ANY && !is_refused)
+		return REASON_ECHO_REPLY;
+	is_to_vip = is_vip_address(settings, packet->destination, family);
+	if (is_to_vip && is_refused)
+		return REASON_IP_OPTIONS;
+	return is_to_vip || option_echo == ECHO_ANY ? REASON_ECHO_REPLY : REASON_OTHER_ICMP;
+}
+
+/* Turns the request into the reply where it lies. Both checksums are carried forward, so that a request damaged on the way
+ * becomes a reply that is seen to be damaged. Swapped addresses change no checksum. */
+static __always_inline void write_echo_reply(const struct packet *packet)
+{
+	struct icmp_header *icmp = packet->icmp;
+	__u16 *type_and_code = (__u16 *)&icmp->type;
+	__u16 before = *type_and_code;
+
+	swap_macs(packet->ethernet);
+	if (packet->family == FAMILY_IPV4) {
+		struct ipv4_header *ip = packet->network;
+		__u16 *ttl_and_protocol = (__u16 *)&ip->ttl, ttl_before = *ttl_and_protocol;
+
+		swap_addresses(&ip->source, &ip->destination, FAMILY_IPV4);
+		ip->ttl = REPLY_TTL;
+		ip->checksum = update_checksum(ip->checksum, ttl_before, *ttl_and_protocol);
+		icmp->type = ICMP_ECHO_REPLY;
+	} else {
+		struct ipv6_header *ip = packet->network;
+
+		swap_addresses(ip->source, ip->destination, FAMILY_IPV6);
+		ip->hop_limit = REPLY_TTL;
+		icmp->type = ICMPV6_ECHO_REPLY;
+	}
+	icmp->checksum = update_checksum(icmp->checksum, before, *type_and_code);
+}
+
+#endif

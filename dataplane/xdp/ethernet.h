@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Ethernet II, with up to two VLAN tags (IEEE 802.1Q, 802.1ad), in whatever order of tag types.
+ */
+#ifndef LAMNA_ETHERNET_H
+#define LAMNA_ETHERNET_H
+
+#include "packet.h"
+
+#define MAX_VLAN_TAGS 2
+#define MAX_ETHERNET_BYTES (ETH_HLEN + 4 * MAX_VLAN_TAGS)
+
+struct ethernet_header {
+	__u8 destination[6];
+	__u8 source[6];
+	__be16 ethertype;
+} __attribute__((packed));
+
+/* What follows the ethertype of a tagged frame. */
+struct vlan_tag {
+	__be16 control;
+	__be16 ethertype; /* of what follows */
+};
+
+static __always_inline bool is_vlan(__be16 ethertype)
+{
+	return ethertype == bpf_htons(ETH_P_8021Q) || ethertype == bpf_htons(ETH_P_8021AD);
+}
+
+/* The ethertype behind the tags goes to *ethertype. False: the frame ends in the header or its tags. */
+static __always_inline bool parse_ethernet(struct cursor *cursor, struct packet *packet, __be16 *ethertype)
+{
+	struct ethernet_header *header = take(cursor, sizeof(*header));
+
+	if (!header)
+		return false;
+	packet->ethernet = header;
+	*ethertype = header->ethertype;
+	for (int i = 0; i < MAX_VLAN_TAGS && unlikely(is_vlan(*ethertype)); i++) {
+		struct vlan_tag *tag = take(cursor, sizeof(*tag));
+
+		if (!tag)
+			return false;
+		*ethertype = tag->ethertype;
+		packet->tag_bytes += sizeof(*tag);
+	}
+	return true;
+}
+
+static __always_inline void swap_macs(struct ethernet_header *header)
+{
+	__u16 *destination = (__u16 *)header->destination, *source = (__u16 *)header->source;
+
+	for (int i = 0; i < 3; i++) {
+		__u16 word = destination[i];
+
+		destination[i] = source[i];
+		source[i] = word;
+	}
+}
+
+#endif

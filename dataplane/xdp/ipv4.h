@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * IPv4 headers (RFC 791). The header checksum is not verified: the NIC and every hop did, and the backend will. A total
+ * length beyond the frame is no mistake either, since captures are cut by their snap length.
+ */
+#ifndef LAMNA_IPV4_H
+#define LAMNA_IPV4_H
+
+#include "options.h"
+#include "packet.h"
+
+struct ipv4_header {
+	__u8 version_ihl;
+	__u8 tos;
+	__be16 total_length;
+	__be16 id;
+	__be16 fragment; /* 3 flag bits, 13 bits of offset in 8-byte units */
+	__u8 ttl;
+	__u8 protocol;
+	__u16 checksum;
+	__be32 source;
+	__be32 destination;
+};
+
+#define IPV4_MORE_FRAGMENTS bpf_htons(0x2000)
+#define IPV4_OFFSET_MASK bpf_htons(0x1fff)
+
+/* The header and its options; the cursor is left before what they carry. NULL: malformed. `fits` tells whether the
+ * total length may end before the packet does: not so in a quote, which is cut. */
+static __always_inline bool take_ipv4_options(struct cursor *cursor, const struct ipv4_header *ip)
+{
+	if (likely(ip->version_ihl == 0x45))
+		return true;
+	if (ip->version_ihl >> 4 != 4 || (ip->version_ihl & 0xf) < 5)
+		return false;
+	return take(cursor, ((__u32)(ip->version_ihl & 0xf) - 5) * 4);
+}
+
+/* False: malformed. */
+static __always_inline bool parse_ipv4(struct cursor *cursor, struct packet *packet)
+{
+	struct ipv4_header *ip = take(cursor, sizeof(*ip));
+	__u32 header_bytes;
+
+	if (!ip)
+		return false;
+	packet->network = ip;
+	packet->source = &ip->source;
+	packet->destination = &ip->destination;
+	if (!take_ipv4_options(cursor, ip))
+		return false;
+	header_bytes = (__u32)(ip->version_ihl & 0xf) * 4;
+	packet->ip_bytes = bpf_ntohs(ip->total_length);
+	if (packet->ip_bytes < header_bytes)
+		return false;
+	cursor->left = packet->ip_bytes - header_bytes;
+
+	packet->traffic_class = ip->tos;
+	packet->protocol = ip->protocol;
+	packet->has_options = header_bytes != sizeof(*ip);
+	packet->is_fragment = ip->fragment & (IPV4_MORE_FRAGMENTS | IPV4_OFFSET_MASK);
+	packet->is_later_fragment = ip->fragment & IPV4_OFFSET_MASK;
+	packet->fragment_id = ip->id;
+	return true;
+}
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * IPv6 headers and the extension headers before the transport (RFC 8200).
+ */
+#ifndef LAMNA_IPV6_H
+#define LAMNA_IPV6_H
+
+#include "options.h"
+#include "packet.h"
+
+struct ipv6_header {
+	__be32 version_class_label;
+	__be16 payload_length;
+	__u8 next_header;
+	__u8 hop_limit;
+	__be32 source[4];
+	__be32 destination[4];
+};
+
+/* Hop-by-hop options, routing and destination options all begin like this. */
+struct extension_header {
+	__u8 next_header;
+	__u8 length; /* in 8-byte units, without the first */
+	__u8 content[6];
+};
+
+struct fragment_header {
+	__u8 next_header;
+	__u8 reserved;
+	__be16 offset_more; /* 13 bits of offset in 8-byte units, 2 reserved, 1 "more fragments" */
+	__be32 id;
+};
+
+#define IPV6_MORE_FRAGMENTS bpf_htons(0x0001)
+#define IPV6_OFFSET_MASK bpf_htons(0xfff8)
+
+/* More are not seen outside of attacks: RFC 8200 section 4.1 has at most five before the transport. */
+#define MAX_EXTENSION_HEADERS 6
+
+struct extensions {
+	__u8 protocol; /* of what follows them */
+	bool has_fragment_header;
+	__be16 offset_more; /* of the fragment header */
+	__be32 id;
+};
+
+/* Follows the chain that begins with the header type in `extensions->protocol`. What comes behind the fragment header of a
+ * later fragment is data, so the chain ends there. False: a header is cut, there are too many, or a second
+ * fragment header, which no sender writes. */
+static __always_inline bool take_extensions(struct cursor *cursor, struct extensions *extensions)
+{
+#pragma clang loop unroll(disable)
+	for (int i = 0; i <= MAX_EXTENSION_HEADERS; i++) {
+		__u8 type = extensions->protocol;
+
+		if (type == IPPROTO_HOPOPTS || type == IPPROTO_ROUTING || type == IPPROTO_DSTOPTS) {
+			struct extension_header *header = take(cursor, sizeof(*header));
+
+			if (i == MAX_EXTENSION_HEADERS || !header || !take(cursor, (__u32)header->length * 8))
+				return false;
+			extensions->protocol = header->next_header;
+		} else if (type == IPPROTO_FRAGMENT) {
+			struct fragment_header *header = take(cursor, sizeof(*header));
+
+			if (i == MAX_EXTENSION_HEADERS || !header || extensions->has_fragment_header)
+				return false;
+			extensions->has_fragment_header = true;
+			extensions->offset_more = header->offset_more;
+			extensions->id = header->id;
+			extensions->protocol = header->next_header;
+			if (header->offset_more & IPV6_OFFSET_MASK)
+				return true;
+		} else {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* False: malformed. */
+static __always_inline bool parse_ipv6(struct cursor *cursor, struct packet *packet)
+{
+	struct ipv6_header *ip = take(cursor, sizeof(*ip));
+	struct extensions extensions = {};
+	__u32 payload_bytes;
+
+	if (!ip)
+		return false;
+	packet->network = ip;
+	packet->source = ip->source;
+	packet->destination = ip->destination;
+	if (*(__u8 *)ip >> 4 != 6)
+		return false;
+	payload_bytes = bpf_ntohs(ip->payload_length);
+	packet->ip_bytes = sizeof(*ip) + payload_bytes;
+	packet->traffic_class = bpf_ntohs(*(__be16 *)ip) >> 4;
+	cursor->left = payload_bytes;
+
+	extensions.protocol = ip->next_header;
+	if (!take_extensions(cursor, &extensions))
+		return false;
+	packet->protocol = extensions.protocol;
+	if (unlikely(extensions.has_fragment_header)) {
+		/* An "atomic" fragment (RFC 6946) is the only one of its datagram: whole, unless fragments are unwanted. */
+		packet->is_fragment = !option_fragments_balance ||
+				      (extensions.offset_more & (IPV6_MORE_FRAGMENTS | IPV6_OFFSET_MASK));
+		packet->is_later_fragment = extensions.offset_more & IPV6_OFFSET_MASK;
+		packet->fragment_id = extensions.id;
+	}
+	return true;
+}
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The transport header of a whole packet or a first fragment: TCP (RFC 9293), UDP (RFC 768), ICMP and ICMPv6. Only what
+ * comes first in each is looked at: neither TCP's data offset nor UDP's length can lead astray.
+ */
+#ifndef LAMNA_TRANSPORT_H
+#define LAMNA_TRANSPORT_H
+
+#include "packet.h"
+
+struct tcp_header {
+	__u32 ports;
+	__be32 sequence;
+	__be32 acknowledgement;
+	__u8 data_offset;
+	__u8 flags;
+	__be16 window;
+	__u16 checksum;
+	__be16 urgent;
+};
+
+enum tcp_flag {
+	TCP_FIN = 0x01,
+	TCP_SYN = 0x02,
+	TCP_RST = 0x04,
+};
+
+struct udp_header {
+	__u32 ports;
+	__be16 length;
+	__u16 checksum;
+};
+
+struct icmp_header {
+	__u8 type;
+	__u8 code;
+	__u16 checksum;
+	__be32 rest;
+};
+
+static __always_inline bool is_icmp(__u8 protocol, const enum family family)
+{
+	return protocol == (family == FAMILY_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
+/* The ports of TCP or UDP. UNDECIDED, or why the packet is malformed. */
+static __always_inline enum reason parse_ports(struct cursor *cursor, struct packet *packet)
+{
+	if (packet->protocol == IPPROTO_TCP) {
+		struct tcp_header *tcp = take(cursor, sizeof(*tcp));
+
+		if (!tcp)
+			return REASON_MALFORMED_TCP;
+		packet->flow.ports = tcp->ports;
+		packet->tcp_flags = tcp->flags;
+	} else {
+		struct udp_header *udp = take(cursor, sizeof(*udp));
+
+		if (!udp)
+			return REASON_MALFORMED_UDP;
+		packet->flow.ports = udp->ports;
+	}
+	return UNDECIDED;
+}
+
+#endif
