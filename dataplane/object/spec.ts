@@ -10,7 +10,7 @@ export interface ObjectSpec {
   /** The `license` section, without its terminating zero; "" when absent. */
   readonly license: string;
   readonly programs: readonly ProgramSpec[];
-  /** Maps of `.maps`, in symbol order, then one ARRAY for each of `.rodata*`, `.data*`, `.bss*` that exists. */
+  /** Maps of `.maps`, in the order of their definition, then one ARRAY for each of `.rodata*`, `.data*`, `.bss*` that exists. */
   readonly maps: readonly MapSpec[];
   /** Undefined when the object has no `.BTF` section. */
   readonly btf: BtfTypes | undefined;
@@ -21,7 +21,10 @@ export interface ProgramSpec {
   readonly name: string;
   /** The ELF section, which says the program type: "xdp", "xdp.frags/name", "tc". */
   readonly section: string;
-  /** The program with every function it calls appended, and calls between them resolved. */
+  /**
+   * The program with every function it calls appended, and calls between them resolved. One element per slot: the second slot of a
+   * 64-bit immediate load is a placeholder.
+   */
   readonly instructions: readonly Instruction[];
   /** What instruction slots refer to maps, globals and functions; resolved to addresses only when loaded. */
   readonly references: readonly Reference[];
@@ -32,10 +35,13 @@ export interface ProgramSpec {
 
 /**
  * A relocated instruction. Slots count 8-byte units from the program's first; a 64-bit immediate load takes two.
- * - map: an ld_imm64 that wants the map itself
- * - mapValue: an ld_imm64 that wants the address `offsetBytes` into the value of element 0 (a global variable)
- * - function: an ld_imm64 that wants a callback's address; `targetSlot` is its first slot
- * - extern: an ld_imm64 of an external symbol (kconfig, ksym); a loader that does not know it refuses unless weak
+ * - map: an ld_imm64 that wants the map itself. Its `src` says so (BPF_PSEUDO_MAP_FD), its immediate is 0.
+ * - mapValue: an ld_imm64 that wants the address `offsetBytes` into the value of element 0 (a global variable). Its `src` says so
+ *   (BPF_PSEUDO_MAP_VALUE), the low half of its immediate is 0 and the high half the offset.
+ * - function: an ld_imm64 that wants a callback's address; `targetSlot` is its first slot. Its `src` says so (BPF_PSEUDO_FUNC), its
+ *   immediate counts slots from the next one.
+ * - extern: an ld_imm64 of an external symbol (kconfig, ksym), or a call of one (`src` BPF_PSEUDO_KFUNC_CALL), both with 0 as the
+ *   immediate; a loader that does not know it refuses unless weak
  */
 export type Reference =
   | { readonly kind: "map"; readonly slot: number; readonly map: string }
@@ -79,4 +85,10 @@ export interface MapSpec {
   readonly contents?: Uint8Array;
   /** .rodata: read-only for the program, frozen after load. */
   readonly isReadonly: boolean;
+  /** The definition asks that a loader shares the map through a pin of its name. */
+  readonly isPinnedByName?: boolean;
+  /** NUMA node to create it on. */
+  readonly numaNode?: number;
+  /** `map_extra`, whose meaning is the type's own (bloom filters: number of hashes). */
+  readonly extra?: number;
 }
