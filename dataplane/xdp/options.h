@@ -40,8 +40,9 @@ const volatile __u32 option_backend_stride = 4100; /* elements of backend_counte
 /* Time. One tick is one step of the clock that now_ticks() reads. */
 const volatile bool option_external_clock = false; /* read clock_ticks, not the kernel's jiffies */
 const volatile __u32 option_ticks_per_second = 250;
-const volatile __u32 option_established_idle_ticks = 250 * 3600; /* an established TCP flow idle for longer may be replaced */
-const volatile __u32 option_closing_idle_ticks = 250 * 60; /* the same after FIN or RST */
+/* A TCP flow idle for longer may lose its entry to a new one; after FIN or RST sooner. */
+const volatile __u32 option_established_idle_ticks = 250 * 3600;
+const volatile __u32 option_closing_idle_ticks = 250 * 60;
 const volatile __u32 option_fragment_ticks = 250 * 2; /* a datagram's fragments belong together this long */
 
 #endif
