@@ -28,6 +28,15 @@ export interface ConfigProblem {
   readonly message: string;
 }
 
+/** A problem before its place in the text is looked up. */
+export interface ConfigFinding {
+  readonly code: ConfigProblemCode;
+  readonly path: ConfigPath;
+  /** Whatever is there. */
+  readonly value: unknown;
+  readonly message: string;
+}
+
 /** A config file that cannot be used. Its message has every problem on a line of its own, the first `LINES_MAX` of them. */
 export class ConfigError extends Error {
   readonly code: "unreadable" | "too-large" | "syntax" | "invalid";

@@ -5,20 +5,13 @@
  * themselves, so that these problems are reported together with those of the schema.
  */
 import { formatIpAddress, parseIpAddress } from "./address.ts";
-import type { ConfigPath, ConfigProblemCode } from "./config-error.ts";
+import type { ConfigFinding, ConfigPath } from "./config-error.ts";
 import { formatConfigPath, quoted } from "./config-error.ts";
 import { DEFAULT_CAPACITY } from "./limits.ts";
 
-export interface CrossProblem {
-  readonly code: ConfigProblemCode;
-  readonly path: ConfigPath;
-  readonly value: unknown;
-  readonly message: string;
-}
-
-export function crossCheck(file: unknown): CrossProblem[] {
+export function crossCheck(file: unknown): ConfigFinding[] {
   const vips = items(field(file, "vips"));
-  const problems: CrossProblem[] = [];
+  const problems: ConfigFinding[] = [];
   const names = new Map<string, ConfigPath>();
   const keys = new Map<string, ConfigPath>();
   const vipAddresses = new Map<string, ConfigPath>();

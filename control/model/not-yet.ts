@@ -6,22 +6,17 @@
  * whole key is refused, of any value.
  */
 
-import type { ConfigPath } from "./config-error.ts";
+import type { ConfigFinding, ConfigPath } from "./config-error.ts";
 import { formatFound } from "./config-error.ts";
 import { BUILT_VIP_FLAGS, DEFAULT_GUE_PORT, LATER_VIP_FLAGS } from "./config-schema.ts";
 
-export interface NotYetProblem {
-  readonly path: ConfigPath;
-  readonly value: unknown;
-  readonly message: string;
-}
-
 /** Every place of the file that asks for something that is not there yet. */
-export function findNotYet(file: unknown): NotYetProblem[] {
-  const problems: NotYetProblem[] = [];
+export function findNotYet(file: unknown): ConfigFinding[] {
+  const problems: ConfigFinding[] = [];
   for (const { path, isAskedFor, message } of ROWS) {
     for (const found of select(file, path)) {
-      if (isAskedFor(found.value)) problems.push({ ...found, message: message(found.value) });
+      if (!isAskedFor(found.value)) continue;
+      problems.push({ code: "not-supported", ...found, message: message(found.value) });
     }
   }
   return problems;
