@@ -68,18 +68,19 @@ export function addressKind({ family, bytes }: IpAddress): AddressKind {
   return bytes[15] === 1 ? "loopback" : "unicast";
 }
 
-function parseIpv4(text: string): IpAddress {
+/** `whole` is what errors quote: the text that `text` is a part of. */
+function parseIpv4(text: string, whole = text): IpAddress {
   const octets = text.split(".");
-  if (octets.length !== 4 || !octets.every((octet) => /^[0-9]{1,3}$/.test(octet))) throw notAnAddress(text);
+  if (octets.length !== 4 || !octets.every((octet) => /^[0-9]{1,3}$/.test(octet))) throw notAnAddress(whole);
   if (octets.some((octet) => octet.length > 1 && octet.startsWith("0"))) {
     throw new AddressError(
       "leading-zero",
-      text,
+      whole,
       "a number with a leading zero, which some programs read as octal, expected none",
     );
   }
   const bytes = octets.map(Number);
-  if (bytes.some((byte) => byte > 255)) throw notAnAddress(text);
+  if (bytes.some((byte) => byte > 255)) throw notAnAddress(whole);
   return { family: 4, bytes: Uint8Array.from(bytes) };
 }
 
@@ -113,7 +114,7 @@ function groupsOf(side: string, text: string, isLast: boolean): number[] {
   return parts.flatMap((part, index) => {
     if (/^[0-9a-fA-F]{1,4}$/.test(part)) return [Number.parseInt(part, 16)];
     if (!isLast || index !== parts.length - 1 || !part.includes(".")) throw notAnAddress(text);
-    const [a, b, c, d] = parseIpv4(part).bytes as unknown as [number, number, number, number];
+    const [a, b, c, d] = parseIpv4(part, text).bytes as unknown as [number, number, number, number];
     return [(a << 8) | b, (c << 8) | d];
   });
 }

@@ -95,8 +95,8 @@ export function crossCheck(file: unknown): ConfigFinding[] {
 
   function checkCapacity(key: "vips" | "backends", count: number, what: string): void {
     const given = field(field(file, "capacity"), key);
-    const room = typeof given === "number" ? given : DEFAULT_CAPACITY[key];
-    if (count <= room) return;
+    const room = given === undefined ? DEFAULT_CAPACITY[key] : given;
+    if (typeof room !== "number" || !Number.isInteger(room) || room < 1 || count <= room) return;
     const message = `room for ${room} ${what}, but the file has ${count}; expected capacity.${key} of ${count} or more`;
     problems.push({ code: "over-capacity", path: ["capacity", key], value: room, message });
   }

@@ -9,6 +9,7 @@
 import type { ConfigFinding, ConfigPath } from "./config-error.ts";
 import { formatFound } from "./config-error.ts";
 import { BUILT_VIP_FLAGS, DEFAULT_GUE_PORT, LATER_VIP_FLAGS } from "./config-schema.ts";
+import { UINT32_MAX } from "./limits.ts";
 
 /** Every place of the file that asks for something that is not there yet. */
 export function findNotYet(file: unknown): ConfigFinding[] {
@@ -36,7 +37,11 @@ const ROWS: readonly Row[] = [
   ...["settings.deny", "vips.*.deny"].map((path) => entries(path, "deny lists are")),
   values("settings.tcpServerId", [true], "false"),
   values("settings.sharedFlowTable", [true], "false"),
-  numbers("settings.guePort", (port) => port !== DEFAULT_GUE_PORT, `only the default, ${DEFAULT_GUE_PORT}`),
+  numbers(
+    "settings.guePort",
+    (port) => port <= 65535 && port !== DEFAULT_GUE_PORT,
+    `only the default, ${DEFAULT_GUE_PORT}`,
+  ),
   entries("settings.decap.destinations", "decapsulation is"),
   entries("settings.decap.egressDestinations", "decapsulation is"),
   values("settings.decap.strict", [false], "true"),
@@ -49,9 +54,9 @@ const ROWS: readonly Row[] = [
   },
   values("vips.*.flags.*", LATER_VIP_FLAGS, BUILT_VIP_FLAGS.join(", ")),
   whole("vips.*.quic", "choosing backends by QUIC connection ids is"),
-  numbers("vips.*.sourceRateLimit", (limit) => limit > 0, "only 0, no limit"),
+  numbers("vips.*.sourceRateLimit", (limit) => limit <= UINT32_MAX, "only 0, no limit"),
   values("vips.*.backendDown", ["resteer"], "keep"),
-  numbers("vips.*.drainSeconds", (seconds) => seconds > 0, "only 0, until the flows end"),
+  numbers("vips.*.drainSeconds", (seconds) => seconds <= UINT32_MAX, "only 0, until the flows end"),
   whole("vips.*.healthCheck", "health checks are"),
   whole("vips.*.announce", "announcing VIPs is"),
   values("vips.*.backends.*.flags.*", ["local"], "no flags of backends"),
@@ -68,10 +73,11 @@ function values(path: string, refused: readonly unknown[], built: string): Row {
   };
 }
 
+/** For whole numbers from 1; `isAskedFor` knows the upper bound. */
 function numbers(path: string, isAskedFor: (value: number) => boolean, built: string): Row {
   return {
     path: path.split("."),
-    isAskedFor: (value) => typeof value === "number" && isAskedFor(value),
+    isAskedFor: (value) => Number.isInteger(value) && (value as number) > 0 && isAskedFor(value as number),
     message: (value) => `${String(value)} is not supported yet; this version takes ${built}`,
   };
 }
