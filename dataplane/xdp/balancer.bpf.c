@@ -33,8 +33,7 @@
 char _license[] SEC("license") = "Dual MIT/GPL";
 
 /* UNDECIDED: packet->flow is the flow that the packet, an error, is about. */
-static __always_inline enum reason read_icmp(struct cursor *cursor, struct packet *packet,
-					     const struct settings *settings, const enum family family)
+static __always_inline enum reason read_icmp(struct cursor *cursor, struct packet *packet, const enum family family)
 {
 	if (packet->is_later_fragment)
 		return REASON_NOT_VIP_FRAGMENT;
@@ -44,15 +43,14 @@ static __always_inline enum reason read_icmp(struct cursor *cursor, struct packe
 	if (packet->is_fragment)
 		return REASON_NOT_VIP_FRAGMENT;
 	if (is_echo_request(packet->icmp, family))
-		return decide_echo(packet, settings, family);
+		return can_answer_echo(packet, family) ? REASON_ECHO_REPLY : REASON_OTHER_ICMP;
 	if (is_icmp_error(packet->icmp, family))
 		return parse_quote(cursor, packet, family);
 	return REASON_OTHER_ICMP;
 }
 
 /* Reads all headers up to the transport's, and the quote of an ICMP error. UNDECIDED: packet->flow is about a TCP or UDP flow. */
-static __always_inline enum reason read_headers(struct cursor *cursor, struct packet *packet,
-						const struct settings *settings, const enum family family)
+static __always_inline enum reason read_headers(struct cursor *cursor, struct packet *packet, const enum family family)
 {
 	if (family == FAMILY_IPV4) {
 		if (!parse_ipv4(cursor, packet))
@@ -71,39 +69,59 @@ static __always_inline enum reason read_headers(struct cursor *cursor, struct pa
 	if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP && !is_icmp(packet->protocol, family))
 		return REASON_OTHER_PROTOCOL;
 	if (unlikely(is_icmp(packet->protocol, family)))
-		return read_icmp(cursor, packet, settings, family);
+		return read_icmp(cursor, packet, family);
 	packet->flow.source = packet->source;
 	packet->flow.destination = packet->destination;
 	packet->flow.protocol = packet->protocol;
 	return packet->is_later_fragment ? UNDECIDED : parse_ports(cursor, packet);
 }
 
-/* Under scope vip, what is not for a VIP is not ours to drop, however malformed. */
-static __always_inline enum reason decide_malformed(const struct packet *packet, const struct settings *settings,
-						    enum reason malformed, const enum family family)
+/* Malformed packets and echo requests concern us when they are for a VIP's address. Under scope vip, what is not is not ours to
+ * drop, however malformed. */
+static __always_inline enum reason decide_by_address(const struct packet *packet, const struct settings *settings,
+						     enum reason reason, const enum family family)
 {
-	if (option_scope_all)
-		return malformed;
-	if (!packet->destination || !is_vip_address(settings, packet->destination, family))
-		return REASON_NOT_VIP_MALFORMED;
-	return malformed;
+	bool is_ours = packet->destination && is_vip_address(settings, packet->destination, family);
+
+	if (reason == REASON_ECHO_REPLY)
+		return decide_echo(packet, is_ours);
+	return is_ours || option_scope_all ? reason : REASON_NOT_VIP_MALFORMED;
 }
 
-/* The VIP of the packet's flow. NULL: none. */
+/* The VIP of the packet's flow: of the very port, else of every port. NULL: none. */
 static __always_inline struct vip *find_vip_of(struct packet *packet, const struct settings *settings,
 					       const enum family family)
 {
 	struct vip_search search = start_vip_search(settings, packet->flow.destination, family);
 	__u8 protocol = packet->flow.protocol;
+	__be16 port = packet->flow.ports >> 16;
+	__u32 mask = VIP_EXACT, id = 0;
 	struct vip *vip;
 
-	if (unlikely(packet->is_later_fragment))
-		return find_vip(&search, 0, protocol | VIP_KEY_LOWEST_PORT, VIP_OF_LOWEST_PORT, family,
-				&packet->vip_id);
-	vip = find_vip(&search, packet->flow.ports >> 16, protocol, VIP_EXACT, family, &packet->vip_id);
-	if (!vip && option_any_port_vips)
-		vip = find_vip(&search, 0, protocol, VIP_EXACT, family, &packet->vip_id);
+	if (unlikely(packet->is_later_fragment)) {
+		port = 0;
+		protocol |= VIP_KEY_LOWEST_PORT;
+		mask = VIP_OF_LOWEST_PORT;
+	}
+#pragma clang loop unroll(disable)
+	for (;;) {
+		vip = find_vip(&search, port, protocol, mask, family, &id);
+		if (vip || port == 0 || !option_any_port_vips)
+			break;
+		port = 0;
+	}
+	packet->vip_id = id;
 	return vip;
+}
+
+/* A first fragment is treated as a whole packet where fragments are balanced. */
+static __always_inline enum reason reason_without_vip(const struct packet *packet)
+{
+	if (packet->is_icmp_error)
+		return REASON_OTHER_ICMP;
+	if (packet->is_later_fragment || (packet->is_fragment && !option_fragments_balance))
+		return REASON_NOT_VIP_FRAGMENT;
+	return REASON_NOT_VIP;
 }
 
 /* Where the packet's backend may be remembered. */
@@ -193,9 +211,9 @@ static __always_inline enum reason decide_ip(struct cursor *cursor, struct packe
 	enum reason reason, outcome;
 	__u32 ports = 0;
 
-	reason = read_headers(cursor, packet, settings, family);
-	if (unlikely(is_malformed(reason)))
-		return decide_malformed(packet, settings, reason, family);
+	reason = read_headers(cursor, packet, family);
+	if (unlikely(is_malformed(reason) || reason == REASON_ECHO_REPLY))
+		return decide_by_address(packet, settings, reason, family);
 	if (reason != UNDECIDED)
 		return reason;
 
@@ -211,9 +229,7 @@ static __always_inline enum reason decide_ip(struct cursor *cursor, struct packe
 	if (reason == UNDECIDED) {
 		vip = find_vip_of(packet, settings, family);
 		if (!vip)
-			return packet->is_later_fragment || (packet->is_fragment && !option_fragments_balance)
-				       ? REASON_NOT_VIP_FRAGMENT
-				       : REASON_NOT_VIP;
+			return reason_without_vip(packet);
 		ports = packet->flow.ports & vip->ports_mask;
 	}
 

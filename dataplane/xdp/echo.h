@@ -12,18 +12,15 @@
 
 #define REPLY_TTL 64
 
-/* What becomes of an echo request. */
-static __always_inline enum reason decide_echo(const struct packet *packet, const struct settings *settings,
-					       const enum family family)
+static __always_inline bool can_answer_echo(const struct packet *packet, const enum family family)
 {
-	bool is_to_vip, is_refused = packet->has_options && !option_ip_options_balance;
+	return option_echo != ECHO_OFF && is_unicast(packet->source, family) && is_unicast(packet->destination, family);
+}
 
-	if (option_echo == ECHO_OFF || !is_unicast(packet->source, family) || !is_unicast(packet->destination, family))
-		return REASON_OTHER_ICMP;
-	if (option_echo == ECHO_ANY && !is_refused)
-		return REASON_ECHO_REPLY;
-	is_to_vip = is_vip_address(settings, packet->destination, family);
-	if (is_to_vip && is_refused)
+/* What becomes of an echo request that can be answered. */
+static __always_inline enum reason decide_echo(const struct packet *packet, bool is_to_vip)
+{
+	if (is_to_vip && packet->has_options && !option_ip_options_balance)
 		return REASON_IP_OPTIONS;
 	return is_to_vip || option_echo == ECHO_ANY ? REASON_ECHO_REPLY : REASON_OTHER_ICMP;
 }

@@ -46,8 +46,8 @@ static __always_inline struct vip_search start_vip_search(const struct settings 
 }
 
 /* The VIP and, in *id, its id; NULL when there is none. */
-static __always_inline struct vip *find_vip(const struct vip_search *search, __be16 port, __u8 protocol,
-					    const enum vip_key_mask mask, const enum family family, __u32 *id)
+static __always_inline struct vip *find_vip(const struct vip_search *search, __be16 port, __u8 protocol, __u32 mask,
+					    const enum family family, __u32 *id)
 {
 	__u32 key = port | (__u32)protocol << 16 | (__u32)family << 24;
 	__u32 hash, index;
