@@ -12,7 +12,7 @@ import {
 import { configSchema } from "./config-schema.ts";
 import { crossCheck } from "./cross-checks.ts";
 import { findNotYet } from "./not-yet.ts";
-import { problemsOfIssue } from "./schema-issues.ts";
+import { findingsOf } from "./schema-issues.ts";
 import { systemErrorWords } from "./system-error.ts";
 import { findWarnings } from "./warnings.ts";
 import { type Position, readYaml, TEXT_SIZE_MAX, type YamlDocument } from "./yaml-document.ts";
@@ -125,7 +125,7 @@ function findProblems(document: YamlDocument, issues: readonly z.core.$ZodIssue[
     refused.size > 0 && path.some((_, index) => refused.has(formatConfigPath(path.slice(0, index + 1))));
 
   const findings = [
-    ...issues.flatMap((issue) => problemsOfIssue(issue, file)).filter((finding) => !isBelowRefused(finding)),
+    ...findingsOf(issues, file).filter((finding) => !isBelowRefused(finding)),
     ...notYet,
     ...crossCheck(file),
   ];

@@ -4,14 +4,25 @@ import {
   type ConfigFinding,
   type ConfigPath,
   type ConfigProblemCode,
+  formatConfigPath,
   formatFound,
   quoted,
 } from "./config-error.ts";
 import { nearestWord } from "./nearest.ts";
 import { configJsonSchema } from "./schemas.ts";
 
-/** `file` is the plain data that was validated. An issue about unknown keys is a problem for each of them. */
-export function problemsOfIssue(issue: z.core.$ZodIssue, file: unknown): ConfigFinding[] {
+/** `file` is the plain data that was validated. */
+export function findingsOf(issues: readonly z.core.$ZodIssue[], file: unknown): ConfigFinding[] {
+  const findings = new Map<string, ConfigFinding>();
+  for (const finding of issues.flatMap((issue) => findingsOfIssue(issue, file))) {
+    // A number beyond 2^53 breaks two rules, which read the same.
+    findings.set(`${formatConfigPath(finding.path)}: ${finding.message}`, finding);
+  }
+  return [...findings.values()];
+}
+
+/** One, or for unknown keys one each. */
+function findingsOfIssue(issue: z.core.$ZodIssue, file: unknown): ConfigFinding[] {
   const path = issue.path.filter((step) => typeof step !== "symbol");
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => ({
@@ -34,8 +45,8 @@ function codeOf(issue: z.core.$ZodIssue, value: unknown): ConfigProblemCode {
   if (value === undefined) return "missing";
   switch (issue.code) {
     case "invalid_type":
-      // A fraction where a whole number is expected is a number all the same.
-      return typeof value === "number" && issue.expected === "int" ? "bad-value" : "wrong-type";
+      // A fraction or NaN where a whole number is expected is a number all the same.
+      return typeof value === "number" && NUMBER_TYPES.includes(issue.expected) ? "bad-value" : "wrong-type";
     case "invalid_value":
       return issue.values.some((allowed) => typeof allowed === typeof value) ? "bad-value" : "wrong-type";
     case "invalid_union":
@@ -44,6 +55,8 @@ function codeOf(issue: z.core.$ZodIssue, value: unknown): ConfigProblemCode {
       return "bad-value";
   }
 }
+
+const NUMBER_TYPES: readonly string[] = ["int", "number"];
 
 function hint(issue: z.core.$ZodIssue, value: unknown): string {
   if (value === null) return "; leave the key out or give it a value";
