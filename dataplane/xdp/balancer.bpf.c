@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The load balancer: what becomes of a packet. Three steps, each in one place:
+ * The load balancer: what becomes of a packet. balance_ip() tells it in order, and is compiled once for each family.
  *
- *   decide()   reads headers, finds VIP and backend, and names the reason the packet will end with. It changes no packet.
- *   act()      changes the packet as that reason asks: encapsulates, answers, or nothing.
- *   conclude() counts the reason and gives its verdict (counters.h).
- *
- * decide_ip() is compiled once for each family. Every lookup is in an array, which the kernel inlines, so the one helper
- * called for a packet that is forwarded is bpf_xdp_adjust_head.
+ * Whatever happens, a packet ends with one reason, which conclude() counts, and which says its verdict. Every lookup is
+ * in an array, which the kernel inlines, so the one helper called for a packet that is forwarded is bpf_xdp_adjust_head.
  */
 #include "kernel.h"
 #include "layout.h"
@@ -201,21 +197,15 @@ static __always_inline enum reason check_outer_size(struct packet *packet, const
 	return UNDECIDED;
 }
 
-/* The reason the packet will end with, unless there is no headroom for it. The order: is it well formed, whose is it, may it be
- * forwarded, where to, does it fit, and only then is anything remembered. */
-static __always_inline enum reason decide_ip(struct cursor *cursor, struct packet *packet,
-					     const struct settings *settings, __u32 cpu, const enum family family)
+/* Whose the packet is, whether it may be forwarded, where to, whether it fits; only then is anything remembered. A reason of the
+ * forwarding kind: the packet has all that its outer header needs. */
+static __always_inline enum reason find_target(struct packet *packet, const struct settings *settings, __u32 cpu,
+					       const enum family family)
 {
+	enum reason reason = UNDECIDED, outcome;
 	struct memory memory = {};
 	struct vip *vip = NULL;
-	enum reason reason, outcome;
 	__u32 ports = 0;
-
-	reason = read_headers(cursor, packet, family);
-	if (unlikely(is_malformed(reason) || reason == REASON_ECHO_REPLY))
-		return decide_by_address(packet, settings, reason, family);
-	if (reason != UNDECIDED)
-		return reason;
 
 	memory.now = now_ticks();
 	if (unlikely(packet->is_fragment && option_fragments_balance)) {
@@ -260,39 +250,45 @@ static __always_inline enum reason decide_ip(struct cursor *cursor, struct packe
 	return reason;
 }
 
-static __always_inline enum reason decide(struct xdp_md *ctx, struct packet *packet, const struct settings *settings,
-					  __u32 cpu)
+/* Everything that is done to an IP packet. Gives the reason it ends with. */
+static __always_inline enum reason balance_ip(struct xdp_md *ctx, struct cursor *cursor, struct packet *packet,
+					      const struct settings *settings, __u32 cpu, const enum family family)
+{
+	enum reason reason = read_headers(cursor, packet, family);
+
+	if (unlikely(is_malformed(reason) || reason == REASON_ECHO_REPLY)) {
+		reason = decide_by_address(packet, settings, reason, family);
+		if (reason == REASON_ECHO_REPLY)
+			write_echo_reply(packet, family);
+	}
+	if (reason != UNDECIDED)
+		return reason;
+
+	reason = find_target(packet, settings, cpu, family);
+	if (unlikely(reason == REASON_TOO_BIG_REPLY))
+		return write_too_big_reply(ctx, packet, family);
+	if (unlikely(!is_forwarded(reason)))
+		return reason;
+	if (!encapsulate(ctx, packet, settings, family))
+		return REASON_NO_HEADROOM;
+	count_forwarded(packet, cpu);
+	return reason;
+}
+
+static __always_inline enum reason balance_frame(struct xdp_md *ctx, const struct settings *settings, __u32 cpu)
 {
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
 	struct cursor cursor = {.at = data, .end = data_end, .left = UNLIMITED};
+	struct packet packet = {.frame_bytes = data_end - data};
 	__be16 ethertype;
 
-	packet->frame_bytes = data_end - data;
-	if (!parse_ethernet(&cursor, packet, &ethertype))
+	if (!parse_ethernet(&cursor, &packet, &ethertype))
 		return option_scope_all ? REASON_MALFORMED_ETHERNET : REASON_NOT_VIP_MALFORMED;
-	if (ethertype == bpf_htons(ETH_P_IP)) {
-		packet->family = FAMILY_IPV4;
-		return decide_ip(&cursor, packet, settings, cpu, FAMILY_IPV4);
-	}
-	if (ethertype == bpf_htons(ETH_P_IPV6)) {
-		packet->family = FAMILY_IPV6;
-		return decide_ip(&cursor, packet, settings, cpu, FAMILY_IPV6);
-	}
+	if (ethertype == bpf_htons(ETH_P_IP))
+		return balance_ip(ctx, &cursor, &packet, settings, cpu, FAMILY_IPV4);
+	if (ethertype == bpf_htons(ETH_P_IPV6))
+		return balance_ip(ctx, &cursor, &packet, settings, cpu, FAMILY_IPV6);
 	return REASON_NOT_IP;
-}
-
-/* Changes the packet as the reason asks. Gives the reason it ends with. */
-static __always_inline enum reason act(struct xdp_md *ctx, const struct packet *packet, const struct settings *settings,
-				       __u32 cpu, enum reason reason)
-{
-	if (likely(is_forwarded(reason)))
-		return encapsulate(ctx, packet, settings, cpu, reason);
-	if (reason == REASON_ECHO_REPLY)
-		write_echo_reply(packet);
-	if (reason == REASON_TOO_BIG_REPLY)
-		return packet->family == FAMILY_IPV4 ? write_too_big_reply(ctx, packet, FAMILY_IPV4)
-						     : write_too_big_reply(ctx, packet, FAMILY_IPV6);
-	return reason;
 }
 
 SEC("xdp")
@@ -300,10 +296,6 @@ int balance(struct xdp_md *ctx)
 {
 	__u32 cpu = bpf_get_smp_processor_id(), first = 0;
 	const struct settings *current = bpf_map_lookup_elem(&settings, &first);
-	struct packet packet = {};
-	enum reason reason = REASON_INTERNAL_ERROR;
 
-	if (likely(current))
-		reason = act(ctx, &packet, current, cpu, decide(ctx, &packet, current, cpu));
-	return conclude(reason, cpu);
+	return conclude(current ? balance_frame(ctx, current, cpu) : REASON_INTERNAL_ERROR, cpu);
 }

@@ -27,14 +27,14 @@ static __always_inline enum reason decide_echo(const struct packet *packet, bool
 
 /* Turns the request into the reply where it lies. Both checksums are carried forward, so that a request damaged on the way
  * becomes a reply that is seen to be damaged. Swapped addresses change no checksum. */
-static __always_inline void write_echo_reply(const struct packet *packet)
+static __always_inline void write_echo_reply(const struct packet *packet, const enum family family)
 {
 	struct icmp_header *icmp = packet->icmp;
 	__u16 *type_and_code = (__u16 *)&icmp->type;
 	__u16 before = *type_and_code;
 
 	swap_macs(packet->ethernet);
-	if (packet->family == FAMILY_IPV4) {
+	if (family == FAMILY_IPV4) {
 		struct ipv4_header *ip = packet->network;
 		__u16 *ttl_and_protocol = (__u16 *)&ip->ttl, ttl_before = *ttl_and_protocol;
 

@@ -10,7 +10,6 @@
 #define LAMNA_ENCAPSULATE_H
 
 #include "checksum.h"
-#include "counters.h"
 #include "ethernet.h"
 #include "ipv4.h"
 #include "ipv6.h"
@@ -92,21 +91,15 @@ static __always_inline bool push_outer(struct xdp_md *ctx, const struct packet *
 	return true;
 }
 
-/* Sends the packet to its backend and counts that. Gives the reason it ends with. */
-static __always_inline enum reason encapsulate(struct xdp_md *ctx, const struct packet *packet,
-					       const struct settings *settings, __u32 cpu, enum reason reason)
+/* Puts the outer header before the packet, of either family. False: there is no room. */
+static __always_inline bool encapsulate(struct xdp_md *ctx, const struct packet *packet,
+					const struct settings *settings, const enum family family)
 {
-	__u8 protocol = packet->family == FAMILY_IPV4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	bool is_pushed;
+	const __u8 protocol = family == FAMILY_IPV4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 
 	if (packet->backend->family == FAMILY_IPV4)
-		is_pushed = push_outer(ctx, packet, settings, protocol, FAMILY_IPV4);
-	else
-		is_pushed = push_outer(ctx, packet, settings, protocol, FAMILY_IPV6);
-	if (!is_pushed)
-		return REASON_NO_HEADROOM;
-	count_forwarded(packet, cpu);
-	return reason;
+		return push_outer(ctx, packet, settings, protocol, FAMILY_IPV4);
+	return push_outer(ctx, packet, settings, protocol, FAMILY_IPV6);
 }
 
 _Static_assert(__builtin_offsetof(struct settings, gateway_mac) == 0, "the MAC is read as a 32-bit and a 16-bit word");

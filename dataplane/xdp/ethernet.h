@@ -14,7 +14,7 @@ struct ethernet_header {
 	__u8 destination[6];
 	__u8 source[6];
 	__be16 ethertype;
-} __attribute__((packed));
+};
 
 /* What follows the ethertype of a tagged frame. */
 struct vlan_tag {

@@ -29,7 +29,6 @@ struct packet {
 	__u32 tag_bytes; /* of VLAN tags: 0, 4 or 8 */
 
 	/* The IP header and its extensions. */
-	enum family family; /* 0: neither */
 	void *network;
 	const __be32 *source;
 	const __be32 *destination; /* NULL: the frame ends before it */
