@@ -81,3 +81,8 @@ export interface Backend {
 
 /** Host order, as in the protocol field of an IP header (IANA protocol numbers). */
 export const PROTOCOL_NUMBERS: { readonly [protocol in VipProtocol]: number } = { tcp: 6, udp: 17 };
+
+/** Is the backend in its VIP's ring? */
+export function takesNewFlows({ weight, state, katranDown }: Backend): boolean {
+  return weight > 0 && (state === "active" || (state === "down" && katranDown));
+}

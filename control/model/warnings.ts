@@ -3,7 +3,7 @@
  * here is refused, since each has its use in a test or for an hour; `lamna check` shows it.
  */
 import { formatIpAddress } from "./address.ts";
-import type { Backend, Config, Vip } from "./config.ts";
+import { type Config, takesNewFlows, type Vip } from "./config.ts";
 import type { ConfigPath } from "./config-error.ts";
 import { ETHERNET_HEADER_BYTES } from "./limits.ts";
 
@@ -83,10 +83,6 @@ function vipWarnings(vip: Vip, path: ConfigPath): Warning[] {
     }
   }
   return warnings;
-}
-
-function takesNewFlows({ weight, state, katranDown }: Backend): boolean {
-  return weight > 0 && (state === "active" || katranDown);
 }
 
 const RING_SLOTS = 65537;
