@@ -403,9 +403,19 @@ const vip = mapping({
     .meta({ description: "Instead of settings.deny. Not in this version: only an empty list." }),
   quic: mapping({
     ids: z
-      .union([choice(["katran"]), mapping({ quicLb: list(quicLb, "QUIC-LB configs") })], {
-        error: () => "expected katran or a mapping of quicLb",
-      })
+      .union(
+        [
+          choice(["katran"]),
+          mapping({
+            quicLb: list(quicLb, "QUIC-LB configs").meta({
+              description: "QUIC-LB: how ids are built, by config rotation.",
+            }),
+          }),
+        ],
+        {
+          error: () => "expected katran or a mapping of quicLb",
+        },
+      )
       .meta({ description: "How connection ids carry server ids." }),
   })
     .optional()
