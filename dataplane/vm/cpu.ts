@@ -12,6 +12,7 @@
 import type { VmMap } from "./maps/map.ts";
 import type { Ringbuf } from "./maps/ringbuf.ts";
 import type { Memory } from "./memory.ts";
+import type { RegionTable } from "./regions.ts";
 import { XdpBuffer } from "./xdp-buffer.ts";
 
 /** Bytes of stack of one function (MAX_BPF_STACK). */
@@ -19,6 +20,10 @@ export const STACK_FRAME_BYTES = 512;
 export const STACK_STRIDE_BYTES = 1024;
 /** Functions that may be active at once, the first included (MAX_CALL_FRAMES). */
 export const CALL_FRAMES_MAX = 8;
+
+/** A key of a hash table has at most 512 bytes, and a callback is at least one frame deep. */
+const SCRATCH_ROW_BYTES = 512;
+const SCRATCH_ROWS = CALL_FRAMES_MAX;
 
 /**
  * Where a packet with verdict XDP_REDIRECT shall go, as the helpers left it:
@@ -56,17 +61,39 @@ export class Cpu {
     isIngressExcluded: false,
   };
   readonly records: ReservedRecord[] = [];
+  readonly #scratch: number;
+  #scratchCount = 0;
 
-  constructor(memory: Memory, index: number, bufferSizeBytes?: number) {
+  constructor(memory: Memory, regions: RegionTable, index: number, bufferSizeBytes?: number) {
     this.index = index;
     this.stack = memory.allocate(CALL_FRAMES_MAX * STACK_STRIDE_BYTES, STACK_STRIDE_BYTES);
     this.xdp = new XdpBuffer(memory, bufferSizeBytes);
+    this.#scratch = memory.allocate(SCRATCH_ROWS * SCRATCH_ROW_BYTES, SCRATCH_ROW_BYTES);
+    regions.add({
+      name: "the key handed to a callback",
+      address: this.#scratch,
+      sizeBytes: SCRATCH_ROWS * SCRATCH_ROW_BYTES,
+      strideBytes: SCRATCH_ROW_BYTES,
+      valueSizeBytes: SCRATCH_ROW_BYTES,
+      isReadable: true,
+      isWritable: false,
+    });
   }
 
   /** Every engine calls it before a run. */
   beginRun(): void {
     this.redirect.kind = "none";
     this.redirect.map = undefined;
+    this.#scratchCount = 0;
+  }
+
+  /** Room for a map's key while a callback runs with it, for the program to read only. Give it back when the callback has returned. */
+  takeScratch(): number {
+    return this.#scratch + this.#scratchCount++ * SCRATCH_ROW_BYTES;
+  }
+
+  giveScratch(): void {
+    this.#scratchCount--;
   }
 
   /** Every engine calls it after a run, however it ended. Gives reserved records back, so that the ring goes on; returns how many. */

@@ -84,7 +84,7 @@ export class Machine {
     this.tracePrintk = options.tracePrintk;
     this.#cpus = Array.from(
       { length: this.cpuCount },
-      (_, index) => new Cpu(this.memory, index, options.bufferSizeBytes),
+      (_, index) => new Cpu(this.memory, this.regions, index, options.bufferSizeBytes),
     );
     for (const spec of maps) this.#mapsByName.set(spec.name, this.createMap(this.#sized(spec)));
     for (const spec of maps) this.#fillMapInMap(spec);

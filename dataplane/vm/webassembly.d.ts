@@ -4,7 +4,11 @@
  */
 declare namespace WebAssembly {
   class Memory {
-    constructor(descriptor: { readonly initial: number; readonly maximum?: number; readonly shared?: boolean });
+    constructor(descriptor: {
+      readonly initial: number;
+      readonly maximum?: number;
+      readonly shared?: boolean;
+    });
     readonly buffer: ArrayBuffer;
     /** By pages of 64 KiB; returns the old size. Throws RangeError at the maximum. */
     grow(pageCount: number): number;

@@ -95,6 +95,14 @@ export class XdpBuffer {
     return this.#memory.u8.subarray(this.dataMeta, this.data);
   }
 
+  /** First byte of the buffer and the first past it, headroom and reserve included: what is near the packet in messages. */
+  get bufferStart(): number {
+    return this.#hardStart;
+  }
+  get bufferEnd(): number {
+    return this.#hardEnd + SHARED_INFO_SIZE_BYTES;
+  }
+
   get data(): number {
     return this.#memory.u32[(this.contextAddress + XDP_MD_DATA) >>> 2]!;
   }

@@ -7,6 +7,7 @@ export const E2BIG = 7;
 export const EAGAIN = 11;
 export const ENOMEM = 12;
 export const EACCES = 13;
+export const EFAULT = 14;
 export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
@@ -24,6 +25,7 @@ const NAMES: ReadonlyMap<number, string> = new Map(
     EAGAIN,
     ENOMEM,
     EACCES,
+    EFAULT,
     EEXIST,
     ENODEV,
     EINVAL,
