@@ -6,9 +6,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join } from "node:path";
 import { FIXTURE_CASES } from "./all-cases.ts";
 import { buildFiles } from "./files.ts";
+import { buildEdgeMix } from "./traffic/edge-mix.ts";
 
 /** The fixtures as they ought to be: path below pcap-fixtures/ to contents. */
-export function buildAll(): ReadonlyMap<string, Uint8Array> {
+export function buildAll(folder: string): ReadonlyMap<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();
   for (const fixture of FIXTURE_CASES) {
     for (const [name, contents] of buildFiles(fixture)) {
@@ -17,6 +18,8 @@ export function buildAll(): ReadonlyMap<string, Uint8Array> {
       files.set(path, contents);
     }
   }
+  const edgeMix = buildEdgeMix(join(folder, "edge-mix"));
+  for (const [name, contents] of edgeMix) files.set(join("edge-mix", name), contents);
   return files;
 }
 
@@ -39,7 +42,7 @@ function strayFolders(folder: string, files: ReadonlyMap<string, Uint8Array>): s
 }
 
 function main(folder: string, isCheck: boolean): void {
-  const files = buildAll();
+  const files = buildAll(folder);
   const stale = staleFiles(folder, files);
   if (isCheck) {
     for (const path of stale) console.error(`pcap-fixtures/${path} is not what its source builds`);

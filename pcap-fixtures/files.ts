@@ -14,7 +14,7 @@ import { equalBytes, ip, ipText } from "../test/packets/address.ts";
 import type { FixtureCase, FixturePacket } from "./case.ts";
 
 /** 2026-01-01T00:00:00Z. */
-const START_NS = 1_767_225_600_000_000_000n;
+export const START_NS = 1_767_225_600_000_000_000n;
 
 const XDP_RETURN_CODES: { readonly [verdict in VerdictName]: number } = {
   aborted: 0,

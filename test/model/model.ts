@@ -193,9 +193,9 @@ class Case {
   // ------------------------------------------------------------------------------------------- fragments
 
   #decideFragment(packet: IpPacket, isFirst: boolean, id: number): Decision {
-    if (isIcmp(packet)) return this.#end("not_vip_fragment");
     const problem = isFirst ? transportProblem(packet) : undefined;
     if (problem !== undefined) return this.#reject(problem, packet.destination);
+    if (isIcmp(packet)) return this.#end("not_vip_fragment");
 
     const { destination, protocol } = packet;
     const targetPort = isFirst ? viewOf(this.#frame).getUint16(packet.transportOffset + 2) : undefined;
