@@ -40,10 +40,7 @@ export interface Failure {
 export function describeFailure(error: unknown, { isDebug }: { readonly isDebug: boolean }): Failure {
   const message = inputErrorMessage(error);
   if (message !== undefined) {
-    return {
-      exitCode: EXIT_CODES.badInput,
-      text: isDebug ? `lamna: ${message}\n${stackOf(error)}` : `lamna: ${message}`,
-    };
+    return { exitCode: EXIT_CODES.badInput, text: isDebug ? `${message}\n${stackOf(error)}` : message };
   }
   return {
     exitCode: EXIT_CODES.bug,
@@ -53,16 +50,18 @@ export function describeFailure(error: unknown, { isDebug }: { readonly isDebug:
 
 /** The message of an error that the world is to blame for, undefined for any other. */
 function inputErrorMessage(error: unknown): string | undefined {
-  if (error instanceof Error && INPUT_ERRORS.some((kind) => error instanceof kind)) return error.message;
+  // Its lines begin with file:line:column, which editors and terminals look for at the start.
+  if (error instanceof ConfigError) return error.message;
+  if (error instanceof Error && INPUT_ERRORS.some((kind) => error instanceof kind))
+    return `lamna: ${error.message}`;
   const words = systemErrorWords(error);
   if (words === undefined) return undefined;
   const { path } = error as { path?: unknown };
-  return typeof path === "string" ? `${path}: ${words}` : words;
+  return typeof path === "string" ? `lamna: ${path}: ${words}` : `lamna: ${words}`;
 }
 
 const INPUT_ERRORS: readonly (new (...parameters: never[]) => Error)[] = [
   UsageError,
-  ConfigError,
   CaptureError,
   ObjectError,
 ];
