@@ -31,7 +31,9 @@ test.for([
     fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
       const spec = mapSpec({ type, maxEntries: ENTRIES, valueSizeBytes: VALUE_BYTES });
       const { map, program } = bench(spec, { cpuCount: CPUS });
-      const model = Array.from({ length: ENTRIES }, () => Array.from({ length: CPUS }, () => filled(STRIDE, 0)));
+      const model = Array.from({ length: ENTRIES }, () =>
+        Array.from({ length: CPUS }, () => filled(STRIDE, 0)),
+      );
       const refusal = (index: number, flags: bigint): number => {
         if (flags > 2n) return -EINVAL;
         if (index >= ENTRIES) return -E2BIG;
@@ -90,7 +92,12 @@ test.for([
 
 describe("where values lie", () => {
   test("values of an mmapable array start on a page and fill whole pages", () => {
-    const spec = mapSpec({ type: BPF_MAP_TYPE_ARRAY, flags: BPF_F_MMAPABLE, valueSizeBytes: 64, maxEntries: 3 });
+    const spec = mapSpec({
+      type: BPF_MAP_TYPE_ARRAY,
+      flags: BPF_F_MMAPABLE,
+      valueSizeBytes: 64,
+      maxEntries: 3,
+    });
     const { map, memory } = bench<ArrayMap>(spec);
     expect(map.elementAddress(0, 0) % 4096).toBe(0);
     expect(memory.allocate(1)).toBeGreaterThanOrEqual(map.elementAddress(0, 0) + 4096);
@@ -111,17 +118,20 @@ describe("where values lie", () => {
     });
   });
 
-  test.for([1, 8, 24, 40, 64, 100])("no two CPUs share a cache line with values of %i bytes", (valueSizeBytes) => {
-    const spec = mapSpec({ type: BPF_MAP_TYPE_PERCPU_ARRAY, valueSizeBytes, maxEntries: 3 });
-    const { map } = bench<ArrayMap>(spec, { cpuCount: 4 });
-    const stride = map.valueRegion.strideBytes;
-    for (let cpu = 1; cpu < 4; cpu++) {
-      const start = map.elementAddress(0, cpu);
-      expect(start % 64).toBe(0);
-      expect(start).toBeGreaterThanOrEqual(map.elementAddress(2, cpu - 1) + valueSizeBytes);
-      expect((start - map.valueRegion.address) % stride).toBe(0);
-    }
-  });
+  test.for([1, 8, 24, 40, 64, 100])(
+    "no two CPUs share a cache line with values of %i bytes",
+    (valueSizeBytes) => {
+      const spec = mapSpec({ type: BPF_MAP_TYPE_PERCPU_ARRAY, valueSizeBytes, maxEntries: 3 });
+      const { map } = bench<ArrayMap>(spec, { cpuCount: 4 });
+      const stride = map.valueRegion.strideBytes;
+      for (let cpu = 1; cpu < 4; cpu++) {
+        const start = map.elementAddress(0, cpu);
+        expect(start % 64).toBe(0);
+        expect(start).toBeGreaterThanOrEqual(map.elementAddress(2, cpu - 1) + valueSizeBytes);
+        expect((start - map.valueRegion.address) % stride).toBe(0);
+      }
+    },
+  );
 });
 
 describe("read-only arrays", () => {

@@ -28,7 +28,14 @@ const TYPES = [
     isPerCpu: false,
     poolCount: 1,
   },
-  { name: "PERCPU_HASH", type: BPF_MAP_TYPE_PERCPU_HASH, flags: 0, isLru: false, isPerCpu: true, poolCount: 1 },
+  {
+    name: "PERCPU_HASH",
+    type: BPF_MAP_TYPE_PERCPU_HASH,
+    flags: 0,
+    isLru: false,
+    isPerCpu: true,
+    poolCount: 1,
+  },
   { name: "LRU_HASH", type: BPF_MAP_TYPE_LRU_HASH, flags: 0, isLru: true, isPerCpu: false, poolCount: 1 },
   {
     name: "LRU_HASH with an LRU per CPU",
@@ -94,7 +101,9 @@ test.for(TYPES)("$name behaves as the model does, entry by entry", ({ type, flag
                 filled(VALUE_BYTES, (byte + i) & 0xff),
               );
               const expected = model.update(text, values, flags, 0, true);
-              expect(map.updateValue(key, Uint8Array.from(values.flatMap((v) => [...v])), flags)).toBe(expected);
+              expect(map.updateValue(key, Uint8Array.from(values.flatMap((v) => [...v])), flags)).toBe(
+                expected,
+              );
               break;
             }
             case "delete":
@@ -110,7 +119,9 @@ test.for(TYPES)("$name behaves as the model does, entry by entry", ({ type, flag
           expect(map.count).toBe(model.entries.length);
         }
         const dump = allKeys(map).map((key) => `${hex(key)}=${hex(map.lookupValue(key))}`);
-        expect(dump.toSorted()).toEqual(model.entries.map(({ key }) => `${key}=${userValue(key)}`).toSorted());
+        expect(dump.toSorted()).toEqual(
+          model.entries.map(({ key }) => `${key}=${userValue(key)}`).toSorted(),
+        );
       },
     ),
   );
@@ -120,7 +131,9 @@ describe("keys", () => {
   test.for([1, 2, 3, 4, 5, 7, 8, 12, 13, 64])("of %i bytes are told apart by every byte", (keySizeBytes) => {
     const spec = mapSpec({ type: BPF_MAP_TYPE_HASH, keySizeBytes, maxEntries: keySizeBytes + 1 });
     const { map } = bench(spec);
-    const keys = Array.from({ length: keySizeBytes }, (_, i) => filled(keySizeBytes, 0).with(i, 1));
+    const keys: Uint8Array[] = Array.from({ length: keySizeBytes }, (_, i) =>
+      filled(keySizeBytes, 0).with(i, 1),
+    );
     keys.push(filled(keySizeBytes, 0));
     keys.forEach((key, i) => {
       expect(map.updateValue(key, filled(8, i))).toBe(0);
