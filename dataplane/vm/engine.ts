@@ -22,13 +22,13 @@ export interface PreparedProgram {
 }
 
 export type VmFaultCode =
-  | "bad-program" // an instruction that does not exist, a jump out of the program, a call to nowhere
+  | "bad-program" // an instruction that does not exist, a jump out of the program, a call to nowhere, records never submitted
   | "out-of-bounds" // an access outside every region it may touch
   | "read-only" // a store into .rodata or the like
   | "misaligned" // an atomic on an address that is not a multiple of its size
   | "bad-helper-argument"
   | "unknown-helper"
-  | "call-depth" // more than 8 frames, or more than 33 tail calls
+  | "call-depth" // more than 8 frames; a tail call too many is not a fault, it does nothing
   | "step-limit"; // more instructions than the limit allows: an endless loop
 
 /** A program that was stopped. Facts as fields; the message has them all in words. */

@@ -64,7 +64,7 @@ export class HelperCalls implements HelperCall {
     this.#checkContext(1);
     const map = this.#checkMap(2);
     if (!(map instanceof ProgArray))
-      this.refuse(2, `a ${mapTypeName(map.spec.type)} map, expected PROG_ARRAY`);
+      this.#refuse(2, `a ${mapTypeName(map.spec.type)} map, expected PROG_ARRAY`);
     return map.programId(this.registers.low(3));
   }
 
@@ -77,7 +77,11 @@ export class HelperCalls implements HelperCall {
     this.#site.invoke(slot);
   }
 
-  refuse(register: number, why: string, address?: bigint): never {
+  canRead(address: bigint, sizeBytes: number): boolean {
+    return address <= 0xffff_ffffn && this.#access.allows(Number(address), sizeBytes, ARGUMENT_LOAD);
+  }
+
+  #refuse(register: number, why: string, address?: bigint): never {
     throw this.#site.callFault({
       code: "bad-helper-argument",
       why: `bpf_${this.#name}: argument ${register} is ${why}`,
@@ -98,7 +102,7 @@ export class HelperCalls implements HelperCall {
         const { types } = parameter;
         if (types !== undefined && !types.includes(map.spec.type)) {
           const wanted = types.map(mapTypeName).join(", ");
-          this.refuse(register, `a ${mapTypeName(map.spec.type)} map, expected ${wanted}`);
+          this.#refuse(register, `a ${mapTypeName(map.spec.type)} map, expected ${wanted}`);
         }
         this.#map = map;
         return;
@@ -124,7 +128,7 @@ export class HelperCalls implements HelperCall {
         return;
       case "function": {
         const slot = this.#site.functionArgument(register);
-        if (slot < 0) this.refuse(register, `${this.#hex(register)}, which is no function`);
+        if (slot < 0) this.#refuse(register, `${this.#hex(register)}, which is no function`);
         // The helper calls by slot.
         this.registers.set(register, slot);
         return;
@@ -135,7 +139,7 @@ export class HelperCalls implements HelperCall {
       case "lock":
         this.#checkMemory(register, 4, ARGUMENT_STORE);
         if (this.machine.regions.find(this.registers.low(register)) === undefined) {
-          this.refuse(register, `${this.#hex(register)}, which is in no map`);
+          this.#refuse(register, `${this.#hex(register)}, which is in no map`);
         }
         return;
     }
@@ -144,7 +148,7 @@ export class HelperCalls implements HelperCall {
   #checkContext(register: number): void {
     const { registers, cpu } = this;
     if (registers.high(register) !== 0 || registers.low(register) !== cpu.xdp.contextAddress) {
-      this.refuse(register, `${this.#hex(register)}, expected the program's context`);
+      this.#refuse(register, `${this.#hex(register)}, expected the program's context`);
     }
   }
 
@@ -153,7 +157,7 @@ export class HelperCalls implements HelperCall {
       this.registers.high(register) === 0
         ? this.machine.mapByHandle(this.registers.low(register))
         : undefined;
-    return map ?? this.refuse(register, `${this.#hex(register)}, which is no map`);
+    return map ?? this.#refuse(register, `${this.#hex(register)}, which is no map`);
   }
 
   /** Memory whose length the next argument has. */
@@ -161,21 +165,24 @@ export class HelperCalls implements HelperCall {
     const { registers } = this;
     const size = registers.low(register + 1);
     if (registers.high(register + 1) !== 0 || size > SIZE_BYTES_MAX) {
-      this.refuse(register + 1, `a size of ${this.#hex(register + 1)}, at most ${SIZE_BYTES_MAX} is allowed`);
+      this.#refuse(
+        register + 1,
+        `a size of ${this.#hex(register + 1)}, at most ${SIZE_BYTES_MAX} is allowed`,
+      );
     }
     if (size === 0) {
       if (parameter.isSizeZeroAllowed) return;
-      this.refuse(register + 1, "a size of 0");
+      this.#refuse(register + 1, "a size of 0");
     }
     this.#checkMemory(register, size, parameter.isWritten ? ARGUMENT_STORE : ARGUMENT_LOAD);
   }
 
   #checkMemory(register: number, sizeBytes: number, kind: AccessKind): void {
     const { registers } = this;
-    if (registers.high(register) !== 0) this.refuse(register, `${this.#hex(register)}, beyond memory`);
+    if (registers.high(register) !== 0) this.#refuse(register, `${this.#hex(register)}, beyond memory`);
     const address = registers.low(register);
     if (this.#access.allows(address, sizeBytes, kind)) return;
-    this.refuse(
+    this.#refuse(
       register,
       `bad memory: ${this.#access.explain(address, sizeBytes, kind).why}`,
       BigInt(address),
@@ -188,11 +195,11 @@ export class HelperCalls implements HelperCall {
     const start = this.registers.low(register);
     const region = this.machine.regions.find(start);
     if (region === undefined || region.isWritable) {
-      this.refuse(register, `${this.#hex(register)}, expected a string in read-only data`);
+      this.#refuse(register, `${this.#hex(register)}, expected a string in read-only data`);
     }
     const { u8 } = this.machine.memory;
     for (let at = start; this.#access.allows(at, 1, ARGUMENT_LOAD); at++) if (u8[at] === 0) return;
-    this.refuse(register, "a string that does not end");
+    this.#refuse(register, "a string that does not end");
   }
 
   #checkRecord(register: number): void {
@@ -200,7 +207,8 @@ export class HelperCalls implements HelperCall {
     const isReserved =
       registers.high(register) === 0 &&
       cpu.records.some(({ address }) => address === registers.low(register));
-    if (!isReserved) this.refuse(register, `${this.#hex(register)}, which is no reserved ring buffer record`);
+    if (!isReserved)
+      this.#refuse(register, `${this.#hex(register)}, which is no reserved ring buffer record`);
   }
 
   #hex(register: number): string {

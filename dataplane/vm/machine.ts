@@ -46,7 +46,7 @@ export interface MachineOptions {
   /** Bytes of each CPU's perf buffer. */
   readonly perfBufferBytes?: number;
   readonly memory?: MemoryOptions;
-  /** Whether an interface has this index, for DEVMAPs. Default: any but 0. */
+  /** Whether an interface has this index, for DEVMAPs and bpf_fib_lookup. Default: any but 0. */
   readonly isInterface?: (ifindex: number) => boolean;
   /** What bpf_fib_lookup finds. Default: nothing. */
   readonly fib?: FibTable;
@@ -114,13 +114,13 @@ export class Machine {
    * of a program that replaces another. Throws as the constructor does.
    */
   createMap(spec: MapSpec): VmMap {
-    const { hashSeed, perfBufferBytes, isInterface } = this.#options;
+    const { hashSeed, perfBufferBytes } = this.#options;
     const map = createMap(spec, this.memory, {
       id: this.#mapsById.length,
       cpuCount: this.cpuCount,
       mapById: (id) => this.mapById(id),
       isProgram: (id) => this.programById(id) !== undefined,
-      ...(isInterface === undefined ? {} : { isInterface }),
+      isInterface: (ifindex) => this.isInterface(ifindex),
       ...(hashSeed === undefined ? {} : { hashSeed }),
       ...(perfBufferBytes === undefined ? {} : { perfBufferBytes }),
     });
@@ -171,6 +171,10 @@ export class Machine {
       isWritable: region.isWritable,
     });
     return address;
+  }
+
+  isInterface(ifindex: number): boolean {
+    return this.#options.isInterface?.(ifindex) ?? ifindex !== 0;
   }
 
   /** What linkProgram registers programs with: ids name programs in PROG_ARRAYs. Returns the id. */

@@ -28,12 +28,12 @@ export interface HelperCall {
   /** The map argument. Only for helpers that have one. */
   readonly map: VmMap;
   /**
-   * Calls the function whose address was a `FUNCTION` argument, with r1 to r5 as they are now; what it returns is in r0. The caller's
+   * Calls a function by its first slot, which a `FUNCTION` argument's register holds, with r1 to r5 as they are now; what it returns is in r0. The caller's
    * other registers are kept. Throws VmFault when the function does, or when it would be the ninth frame.
    */
   invoke(slot: number): void;
-  /** Throws VmFault "bad-helper-argument" for the argument in this register. */
-  refuse(register: number, why: string): never;
+  /** Whether the program could read these bytes: of pointers that are not arguments, as in what a format string shows. */
+  canRead(address: bigint, sizeBytes: number): boolean;
 }
 
 /**

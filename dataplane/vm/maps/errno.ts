@@ -16,6 +16,7 @@ export const EPERM = 1;
 export const EBADF = 9;
 export const EOVERFLOW = 75;
 export const EOPNOTSUPP = 95;
+export const EAFNOSUPPORT = 97;
 export const ENOTSUPP = 524;
 
 const NAMES: ReadonlyMap<number, string> = new Map(
@@ -34,6 +35,7 @@ const NAMES: ReadonlyMap<number, string> = new Map(
     EBADF,
     EOVERFLOW,
     EOPNOTSUPP,
+    EAFNOSUPPORT,
     ENOTSUPP,
   }).map(([name, value]) => [value, name]),
 );
