@@ -1,0 +1,73 @@
+/**
+ * Which id a backend's address has. An entry depends on its address alone and stays in the map when nothing uses it any more, so
+ * a backend that comes back finds its old id. Ids never used are given first; one that had another address only when
+ * no ring and no flow can name it.
+ */
+import { formatIpAddress, type IpAddress } from "../model/address.ts";
+import { type Actual, backendCount, backendEntry } from "./actual.ts";
+import { addressOfBackend, encodeBackend } from "./backend-entry.ts";
+
+export class BackendIds {
+  readonly #idByAddress = new Map<string, number>();
+  /** By id: the address, "" for an entry that is written but is none of ours, undefined for one never used. */
+  readonly #addresses: (string | undefined)[];
+  /** No id below it is unused. */
+  #firstUnused = 1;
+
+  constructor(actual: Actual) {
+    this.#addresses = new Array<string | undefined>(backendCount(actual)).fill(undefined);
+    for (let id = 1; id < this.#addresses.length; id++) {
+      const address = addressOfBackend(backendEntry(actual, id));
+      if (address === undefined) continue;
+      const text = formatIpAddress(address);
+      const isIntact = isSameBytes(encodeBackend(address), entryBytes(actual, id));
+      this.#addresses[id] = isIntact ? text : "";
+      if (isIntact && !this.#idByAddress.has(text)) this.#idByAddress.set(text, id);
+    }
+  }
+
+  get capacity(): number {
+    return this.#addresses.length - 1;
+  }
+
+  /** Undefined when the address has none. */
+  find(addressText: string): number | undefined {
+    return this.#idByAddress.get(addressText);
+  }
+
+  addressOf(id: number): string {
+    return this.#addresses[id] || `backend ${id}`;
+  }
+
+  get hasUsed(): boolean {
+    return this.#addresses.some((address) => address !== undefined);
+  }
+
+  /** Gives the address an id that is free; undefined when none is. `isNamed`: whether a ring, a flow or the plan needs the id. */
+  take(
+    address: IpAddress,
+    isNamed: (id: number) => boolean,
+  ): { readonly id: number; readonly isReused: boolean } | undefined {
+    const text = formatIpAddress(address);
+    let id = this.#addresses.indexOf(undefined, this.#firstUnused);
+    this.#firstUnused = id < 0 ? this.#addresses.length : id + 1;
+    const isReused = id < 0;
+    if (isReused) id = this.#addresses.findIndex((_, candidate) => candidate > 0 && !isNamed(candidate));
+    if (id < 0) return undefined;
+
+    const before = this.#addresses[id];
+    if (before !== undefined && this.#idByAddress.get(before) === id) this.#idByAddress.delete(before);
+    this.#addresses[id] = text;
+    this.#idByAddress.set(text, id);
+    return { id, isReused };
+  }
+}
+
+function entryBytes({ backends }: Actual, id: number): Uint8Array {
+  const size = backends.length / backendCount({ backends });
+  return backends.subarray(id * size, (id + 1) * size);
+}
+
+function isSameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}

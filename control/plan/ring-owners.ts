@@ -1,0 +1,23 @@
+/** Rings of backend ids, each built once however many VIPs have the same backends. */
+import { buildRing } from "../ring/maglev.ts";
+import type { DesiredVip } from "./desired.ts";
+
+export class RingOwners {
+  readonly #built = new Map<string, Uint16Array | undefined>();
+
+  /** The owner's id for each slot; undefined when no backend takes new flows. `idOf` must go on giving an address the same id. */
+  of({ algorithm, members }: DesiredVip, idOf: (addressText: string) => number): Uint16Array | undefined {
+    const inRing = members.filter((member) => member.inRing);
+    const name = [
+      algorithm,
+      ...inRing.map(({ addressText, weight }) => `${addressText}*${weight}`).sort(),
+    ].join(" ");
+    if (this.#built.has(name)) return this.#built.get(name);
+
+    const backends = inRing.map(({ address, weight }) => ({ address: address.bytes, weight }));
+    const ids = inRing.map(({ addressText }) => idOf(addressText));
+    const owners = buildRing({ algorithm, backends })?.map((position) => ids[position]!);
+    this.#built.set(name, owners);
+    return owners;
+  }
+}
