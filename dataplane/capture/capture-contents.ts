@@ -8,7 +8,7 @@ import { type CaptureReader, openCapture, readCapture } from "./capture-reader.t
 import { FLAG_HAS_TIMESTAMP } from "./packet-batch.ts";
 import { packetId, packetVerdict } from "./pcapng-option.ts";
 import { PcapngWriter } from "./pcapng-writer.ts";
-import { timestampFromNs, timestampNs } from "./timestamp.ts";
+import { timestampClock, timestampFromNs } from "./timestamp.ts";
 
 export interface CaptureContents {
   readonly interfaces: readonly CaptureInterface[];
@@ -87,7 +87,7 @@ async function readPackets(reader: CaptureReader): Promise<CapturedPacket[]> {
       const hasTime = (batch.flags[i]! & FLAG_HAS_TIMESTAMP) !== 0;
       const on = reader.interfaces[interfaceIndex]!;
       packets.push({
-        timeNs: hasTime ? timestampNs(on, batch.timestampsHi[i]!, batch.timestampsLo[i]!) : undefined,
+        timeNs: hasTime ? timestampClock(on)(batch.timestampsHi[i]!, batch.timestampsLo[i]!) : undefined,
         bytes: batch.packet(i).slice(),
         originalBytes: batch.originalBytes[i]!,
         interfaceIndex,
