@@ -97,7 +97,7 @@ function frameOf(
   vector: Vector,
   change: {
     protocol?: number;
-    tags?: number[];
+    tags?: readonly number[];
     fragment?: number;
     options?: number;
     extension?: boolean;
