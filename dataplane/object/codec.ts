@@ -14,6 +14,20 @@ export interface Codec<T> {
   readonly offsets: { readonly [field in keyof T]: number };
   /** Reads at `offset` (0 if left out). Throws RangeError beyond the end. Copies: the value does not alias `bytes`. */
   read(bytes: Uint8Array, offset?: number): T;
-  /** Writes all `sizeBytes`, padding as zeros. Throws RangeError beyond the end, or when a number does not fit its field. */
+  /**
+   * Writes all `sizeBytes`, padding as zeros. Throws RangeError beyond the end, or when a number does not fit its field or an array
+   * has another length; what was written up to there stays.
+   */
   write(bytes: Uint8Array, value: T, offset?: number): void;
+}
+
+/** A map as generated code names it. Sizes are the object's; a loader may change how many entries there are. */
+export interface MapLayout<T> {
+  readonly name: string;
+  readonly keySizeBytes: number;
+  /** Of the inner maps where the map is one of maps. */
+  readonly value: Codec<T>;
+  /** Of the inner maps where the map is one of maps. */
+  readonly maxEntries: number;
+  readonly isMapInMap: boolean;
 }
