@@ -278,6 +278,8 @@ function structText(btf: BtfTypes, taken: TakenStruct, isLittleEndian: boolean):
   const reads = fields.map(
     ({ name, offsetBytes, shape }) => `      ${name}: ${readText(memory, shape, String(offsetBytes), 0)},\n`,
   );
+  // Where there are only structs inside, the view has done its work once it is made: it checks the bounds.
+  const readsView = reads.some((read) => /\bview\b/.test(read));
   const writes = fields.map(({ name, offsetBytes, shape }) =>
     writeText(memory, shape, {
       at: String(offsetBytes),
@@ -295,7 +297,7 @@ export const ${codec}: Codec<${type}> = {
   sizeBytes: ${size},
   offsets: { ${offsets.join(", ")} },
   read(bytes: Uint8Array, offset = 0): ${type} {
-    const view = viewOf(bytes, offset, ${size});
+    ${readsView ? "const view = " : ""}viewOf(bytes, offset, ${size});
     return {
 ${reads.join("")}    };
   },

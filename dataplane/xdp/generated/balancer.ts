@@ -166,7 +166,7 @@ export const ring: Codec<Ring> = {
   sizeBytes: 266240,
   offsets: { slots: 0 },
   read(bytes: Uint8Array, offset = 0): Ring {
-    const view = viewOf(bytes, offset, 266240);
+    viewOf(bytes, offset, 266240);
     return {
       slots: Array.from({ length: 66560 }, (_, index) => ringSlot.read(bytes, offset + 4 * index)),
     };
@@ -446,7 +446,7 @@ export const flowIpv4Line: Codec<FlowIpv4Line> = {
   sizeBytes: 64,
   offsets: { entries: 0 },
   read(bytes: Uint8Array, offset = 0): FlowIpv4Line {
-    const view = viewOf(bytes, offset, 64);
+    viewOf(bytes, offset, 64);
     return {
       entries: Array.from({ length: 4 }, (_, index) => flowIpv4.read(bytes, offset + 16 * index)),
     };
@@ -510,7 +510,7 @@ export const flowIpv6Line: Codec<FlowIpv6Line> = {
   sizeBytes: 64,
   offsets: { entries: 0 },
   read(bytes: Uint8Array, offset = 0): FlowIpv6Line {
-    const view = viewOf(bytes, offset, 64);
+    viewOf(bytes, offset, 64);
     return {
       entries: Array.from({ length: 2 }, (_, index) => flowIpv6.read(bytes, offset + 32 * index)),
     };
