@@ -1,18 +1,21 @@
 /** From what a run counted to the report that `--json` prints and people read (model/replay-report.ts says what is in it). */
-import { formatIpAddress, type IpAddress } from "../model/address.ts";
+import { formatIpAddress } from "../model/address.ts";
 import type { Backend, Config, Vip } from "../model/config.ts";
-import type { ReasonName, VerdictName } from "../model/reasons.ts";
+import { REASON_NAMES, type VerdictName } from "../model/reasons.ts";
 import type { BackendReport, ReplayReport, VipBackendReport, VipReport } from "../model/replay-report.ts";
+import type { Counters } from "../plan/counters.ts";
 
 export interface Traffic {
   packets: number;
   bytes: number;
 }
 
-/** What was counted, in the config's order. */
+/** What was counted. Names stand in the config's order. */
 export interface ReplayCounts {
+  /** By what the NIC did. */
   readonly verdicts: { readonly [verdict in VerdictName]: number };
-  readonly reasons: { readonly [reason in ReasonName]: number };
+  /** By the program. */
+  readonly counters: Counters;
   /** traffic[v][b]: of VIP v to its backend b. */
   readonly traffic: readonly (readonly Traffic[])[];
 }
@@ -28,9 +31,9 @@ export function buildReport(
   return {
     packets: run.packets,
     verdicts: counts.verdicts,
-    reasons: counts.reasons,
-    vips: config.vips.map((vip, v) => vipReport(vip, counts.traffic[v]!)),
-    backends: backendReports(config, counts),
+    reasons: reasonCounts(counts.counters),
+    vips: config.vips.map((vip, v) => vipReport(vip, counts.counters.vips[v]!, counts.traffic[v]!)),
+    backends: backendReports(config, counts.counters),
     nsPerPacket: run.packets < MEASURED_PACKETS_MIN ? null : run.simulationNs / run.packets,
     engine: run.engine,
   };
@@ -41,17 +44,17 @@ export function takesNewFlows({ state, weight, katranDown }: Backend): boolean {
   return weight > 0 && (state === "active" || (state === "down" && katranDown));
 }
 
-function vipReport(vip: Vip, traffic: readonly Traffic[]): VipReport {
-  const packets = sum(traffic, "packets");
+function vipReport(vip: Vip, total: Counters["vips"][number], traffic: readonly Traffic[]): VipReport {
+  const packets = Number(total.packets);
   const weights = vip.backends.map((backend) => (takesNewFlows(backend) ? backend.weight : 0));
-  const weightSum = weights.reduce((total, weight) => total + weight, 0);
+  const weightSum = weights.reduce((sum, weight) => sum + weight, 0);
   return {
     name: vip.name ?? null,
     address: formatIpAddress(vip.address),
     port: vip.port,
     protocol: vip.protocol,
     packets,
-    bytes: sum(traffic, "bytes"),
+    bytes: Number(total.bytes),
     backends: vip.backends.map(
       (backend, b): VipBackendReport => ({
         address: formatIpAddress(backend.address),
@@ -66,25 +69,20 @@ function vipReport(vip: Vip, traffic: readonly Traffic[]): VipReport {
   };
 }
 
-function backendReports(config: Config, counts: ReplayCounts): BackendReport[] {
-  const totals = new Map<string, Traffic>();
-  for (const [v, vip] of config.vips.entries()) {
-    for (const [b, { address }] of vip.backends.entries()) {
-      const total = totalOf(totals, address);
-      total.packets += counts.traffic[v]![b]!.packets;
-      total.bytes += counts.traffic[v]![b]!.bytes;
-    }
-  }
-  return [...totals].map(([address, { packets, bytes }]) => ({ address, packets, bytes }));
+/** Every address of the config, also of backends that are down and so have no entry in the maps. */
+function backendReports(config: Config, counters: Counters): BackendReport[] {
+  const counted = new Map(counters.backends.map((backend) => [backend.address, backend]));
+  const addresses = new Set(
+    config.vips.flatMap(({ backends }) => backends.map(({ address }) => formatIpAddress(address))),
+  );
+  return [...addresses].map((address) => ({
+    address,
+    packets: Number(counted.get(address)?.packets ?? 0),
+    bytes: Number(counted.get(address)?.bytes ?? 0),
+  }));
 }
 
-function totalOf(totals: Map<string, Traffic>, address: IpAddress): Traffic {
-  const text = formatIpAddress(address);
-  const total = totals.get(text) ?? { packets: 0, bytes: 0 };
-  totals.set(text, total);
-  return total;
-}
-
-function sum(traffic: readonly Traffic[], field: keyof Traffic): number {
-  return traffic.reduce((total, row) => total + row[field], 0);
+function reasonCounts({ reasons }: Counters): ReplayReport["reasons"] {
+  const entries = REASON_NAMES.map((name) => [name, Number(reasons[name])]);
+  return Object.fromEntries(entries) as ReplayReport["reasons"];
 }

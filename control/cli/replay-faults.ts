@@ -1,0 +1,23 @@
+/** Programs that the VM had to stop: never seen with a sound program, so each is told with all that is known of it. */
+import type { Nic } from "../../dataplane/nic/nic.ts";
+import { formatCount } from "./output.ts";
+import type { TextStyle } from "./replay-text.ts";
+
+export function describeFaults(nic: Nic, { paint }: TextStyle): string[] {
+  const count = nic.counters().xdp_faults;
+  const { faults } = nic;
+  const shown = count > faults.length ? `, the first ${faults.length} shown` : "";
+  const lines = [
+    "",
+    paint(
+      "red",
+      `The program was stopped on ${formatCount(count)} ${count === 1 ? "packet" : "packets"}${shown}`,
+    ),
+  ];
+  for (const { frameIndex, queue, fault } of faults) {
+    lines.push(
+      `  packet ${frameIndex} (frame ${frameIndex + 1} in Wireshark), queue ${queue}: ${fault.code}: ${fault.message}`,
+    );
+  }
+  return lines;
+}

@@ -1,0 +1,275 @@
+/** `lamna replay`: what the program makes of a capture, under a config. */
+import { readFileSync, statSync } from "node:fs";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { CaptureError } from "../../dataplane/capture/capture-error.ts";
+import { type CaptureReader, openCapture } from "../../dataplane/capture/capture-reader.ts";
+import { PcapngWriter } from "../../dataplane/capture/pcapng-writer.ts";
+import { WholeFile } from "../../dataplane/capture/whole-file.ts";
+import { readObject } from "../../dataplane/object/read-object.ts";
+import type { Config } from "../model/config.ts";
+import { readConfig } from "../model/config-file.ts";
+import { type ReplayReport, replayReportSchema } from "../model/replay-report.ts";
+import { packageFile } from "../package-root.ts";
+import { readCounters } from "../plan/counters.ts";
+import { PlanError } from "../plan/plan-error.ts";
+import { EXIT_CODES, UsageError } from "./exit.ts";
+import { type Painter, painterFor } from "./output.ts";
+import { Comparison, type ComparisonResult, isAsExpected } from "./replay-comparison.ts";
+import { describeComparison } from "./replay-difference.ts";
+import { describeFaults } from "./replay-faults.ts";
+import { Progress } from "./replay-progress.ts";
+import { buildReport } from "./replay-report.ts";
+import { ReplayRun } from "./replay-run.ts";
+import { openProgrammedSimulator, type ProgrammedSimulator } from "./replay-simulator.ts";
+import { describeRun } from "./replay-summary.ts";
+import type { TextStyle } from "./replay-text.ts";
+
+export interface ReplayOptions {
+  readonly config: string;
+  readonly in: string;
+  readonly out?: string;
+  readonly engine: "jit" | "interpreter" | "kernel";
+  readonly queues: number;
+  readonly expect?: string;
+  readonly json?: true;
+}
+
+/** RSS spreads over at most as many queues as its indirection table has entries. */
+const QUEUES_MAX = 128;
+/** Where the output is no terminal and so has no width. */
+const DEFAULT_WIDTH = 110;
+
+const DETAILS = `
+The capture is pcap or pcapng, of any byte order, with microseconds or nanoseconds, gzip-compressed or not; "-" reads
+standard input. Its packets run in its order, and its timestamps are the program's time. With several queues each packet
+goes to the queue that RSS chooses, and each queue is a CPU with flow tables of its own.
+
+The capture that --out writes has every packet as it left the program, also dropped and passed ones, with the program's verdict
+(epb_verdict) and the packet's number from 0 (epb_packetid). It appears when the replay is complete.
+
+--expect compares the number of packets, their bytes and, where the file has them, verdicts; a file written by --out is one.
+`;
+
+export function replayCommand(): Command {
+  return new Command("replay")
+    .description("run the packets of a capture through the program, and report what became of them")
+    .requiredOption("--config <file>", 'config file in YAML; "-" reads standard input')
+    .requiredOption("--in <capture>", 'capture to replay; "-" reads standard input')
+    .option("--out <file>", "write the packets as they left the program, in pcapng")
+    .addOption(
+      new Option("--engine <name>", "what runs the program")
+        .choices(["jit", "interpreter", "kernel"])
+        .default("interpreter"),
+    )
+    .option("--queues <n>", "receive queues, each a CPU", parseQueues, 1)
+    .option("--expect <capture>", "compare with a capture, and exit with 1 when something differs")
+    .option("--json", "print one JSON object (schemas/replay-report.schema.json)")
+    .addHelpText("after", DETAILS)
+    .action(async (options: ReplayOptions) => {
+      process.exitCode = await replay(options);
+    });
+}
+
+/** Prints to stdout and stderr, and returns the exit code. Throws what cannot be used as ConfigError, CaptureError or UsageError. */
+async function replay(options: ReplayOptions): Promise<number> {
+  checkOptions(options);
+  const config = readConfig(options.config);
+  const reader = await openCapture(options.in);
+  const opened: { close(): Promise<void> }[] = [reader];
+  try {
+    const comparison = options.expect === undefined ? undefined : await Comparison.open(options.expect);
+    if (comparison !== undefined) opened.push(comparison);
+    const programmed = await openProgrammed(config, options);
+    opened.push(programmed.simulator);
+    const out = options.out === undefined ? undefined : new WholeFile(options.out);
+    const cleanUp = discardOnSignal(out);
+    try {
+      return await replayCapture(options, { config, reader, comparison, programmed, out });
+    } finally {
+      cleanUp();
+      out?.discard();
+    }
+  } finally {
+    for (const handle of opened.reverse()) await handle.close();
+  }
+}
+
+async function replayCapture(
+  options: ReplayOptions,
+  inputs: {
+    readonly config: Config;
+    readonly reader: CaptureReader;
+    readonly comparison: Comparison | undefined;
+    readonly programmed: ProgrammedSimulator;
+    readonly out: WholeFile | undefined;
+  },
+): Promise<number> {
+  const { config, reader, comparison, programmed, out } = inputs;
+  const progress = new Progress(process.stderr, performance.now());
+  const writer = out === undefined ? undefined : new PcapngWriter((bytes) => out.write(bytes));
+  const run = new ReplayRun({
+    config,
+    reader,
+    programmed,
+    writer,
+    comparison,
+    onProgress: (packets) => progress.update({ nowMs: performance.now(), packets, ...reader.progress }),
+  });
+  const failure = await endOf(run);
+  progress.end();
+  let expected: ComparisonResult | undefined;
+  if (failure === undefined) {
+    writer?.flush();
+    out?.commit();
+    expected = await comparison?.finish();
+  } else {
+    expected = comparison?.result;
+  }
+
+  const { totals } = run;
+  const report = buildReport(
+    config,
+    {
+      verdicts: totals.verdicts,
+      counters: readCounters(programmed.simulator, programmed.names),
+      traffic: totals.tally.traffic,
+    },
+    { engine: options.engine, packets: totals.packets, simulationNs: totals.simulationMs * 1e6 },
+  );
+  const isFaulty = programmed.nic.counters().xdp_faults > 0;
+  print(options, report, {
+    summary: (style) =>
+      describeRun(
+        {
+          configName: options.config,
+          captureName: reader.name,
+          captureFormat: reader.format,
+          interfaces: reader.interfaces.length,
+          queues: options.queues,
+          packets: totals.packets,
+          bytes: totals.bytes,
+          cutPackets: totals.cutPackets,
+          spanNs: spanOf(totals),
+          outName: failure === undefined ? options.out : undefined,
+        },
+        report,
+        style,
+      ),
+    problems: (style) => [
+      ...(isFaulty ? describeFaults(programmed.nic, style) : []),
+      // A capture that ended early is not to blame for packets that never came.
+      ...(expected === undefined || (failure !== undefined && expected.differingPackets === 0)
+        ? []
+        : ["", ...describeComparison(expected, style)]),
+    ],
+  });
+  if (failure !== undefined) throw failure;
+  const isFine = !isFaulty && (expected === undefined || isAsExpected(expected));
+  return isFine ? EXIT_CODES.fine : EXIT_CODES.different;
+}
+
+/** The report to stdout, or with --json only the object there and what is wrong to stderr. */
+function print(
+  { json }: ReplayOptions,
+  report: ReplayReport,
+  text: {
+    readonly summary: (style: TextStyle) => readonly string[];
+    readonly problems: (style: TextStyle) => readonly string[];
+  },
+): void {
+  if (json) {
+    process.stdout.write(`${JSON.stringify(replayReportSchema.parse(report), undefined, 2)}\n`);
+    const problems = text.problems(styleOf(process.stderr));
+    if (problems.length > 0) process.stderr.write(`${problems.join("\n").trimStart()}\n`);
+    return;
+  }
+  const style = styleOf(process.stdout);
+  process.stdout.write(`${[...text.summary(style), ...text.problems(style)].join("\n")}\n`);
+}
+
+/** The CaptureError that ended the run before the capture's end, if one did. */
+async function endOf(run: ReplayRun): Promise<CaptureError | undefined> {
+  try {
+    await run.run();
+    return undefined;
+  } catch (error) {
+    if (error instanceof CaptureError) return error;
+    throw error;
+  }
+}
+
+function spanOf({ earliestNs, latestNs }: ReplayRun["totals"]): bigint | undefined {
+  return earliestNs === undefined || latestNs === undefined ? undefined : latestNs - earliestNs;
+}
+
+async function openProgrammed(config: Config, options: ReplayOptions): Promise<ProgrammedSimulator> {
+  const file = packageFile("dataplane", "xdp", "balancer.bpf.o");
+  const object = readObject(readFileSync(file));
+  try {
+    return await openProgrammedSimulator(config, object, { queues: options.queues });
+  } catch (cause) {
+    if (cause instanceof PlanError) throw new UsageError(`${options.config}: ${cause.message}`, { cause });
+    // What a VM can hold is bounded by its 32-bit addresses; flow tables are most of it.
+    if (cause instanceof RangeError && cause.message.startsWith("out of VM memory")) {
+      const what = `the capacity in ${options.config} with ${options.queues} queues takes more memory than a simulator has`;
+      throw new UsageError(`${what}; lower capacity.flowsPerCpu or --queues`, { cause });
+    }
+    throw cause;
+  }
+}
+
+function checkOptions(options: ReplayOptions): void {
+  const { engine, config, in: input, expect, out } = options;
+  if (engine !== "interpreter") {
+    throw new UsageError(`--engine ${engine} is not in this version, expected interpreter`);
+  }
+  if ([config, input, expect].filter((file) => file === "-").length > 1) {
+    throw new UsageError('more than one of --config, --in and --expect is "-", which is standard input once');
+  }
+  if (input === "-" && process.stdin.isTTY) {
+    throw new UsageError("--in -: standard input is a terminal, expected a capture");
+  }
+  if (out === "-") throw new UsageError("--out -: standard output has the report, expected a file");
+  for (const [name, file] of [
+    ["--in", input],
+    ["--expect", expect],
+    ["--config", config],
+  ] as const) {
+    if (out !== undefined && file !== undefined && isSameFile(out, file)) {
+      throw new UsageError(`--out ${out} is the file of ${name}, expected another`);
+    }
+  }
+}
+
+function isSameFile(a: string, b: string): boolean {
+  const [first, second] = [a, b].map((file) => statSync(file, { throwIfNoEntry: false }));
+  if (first === undefined || second === undefined || !first.isFile()) return false;
+  return first.dev === second.dev && first.ino === second.ino;
+}
+
+function parseQueues(text: string): number {
+  const queues = /^[0-9]{1,4}$/.test(text) ? Number(text) : 0;
+  if (queues >= 1 && queues <= QUEUES_MAX) return queues;
+  throw new InvalidArgumentError(`Expected a whole number from 1 to ${QUEUES_MAX}.`);
+}
+
+/** A signal that ends the process takes the half-written file with it. Returns how to stop listening. */
+function discardOnSignal(out: WholeFile | undefined): () => void {
+  if (out === undefined) return () => {};
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  const stop = (): void => {
+    for (const signal of signals) process.off(signal, end);
+  };
+  const end = (signal: NodeJS.Signals): void => {
+    out.discard();
+    stop();
+    process.kill(process.pid, signal); // nobody listens any more: it ends as it would have
+  };
+  for (const signal of signals) process.on(signal, end);
+  return stop;
+}
+
+function styleOf(stream: NodeJS.WriteStream): TextStyle {
+  const paint: Painter = painterFor(stream);
+  return { width: stream.columns ?? DEFAULT_WIDTH, hasUnicode: stream.isTTY === true, paint };
+}
