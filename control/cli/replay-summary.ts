@@ -1,7 +1,7 @@
 /** The report for people: what was replayed, how fast, what became of the packets and why, and who got them. */
 import { REASON_NAMES, REASONS, type VerdictName } from "../model/reasons.ts";
 import type { ReplayReport, VipReport } from "../model/replay-report.ts";
-import { formatBytes, formatCount } from "./output.ts";
+import { formatBytes, formatCount, type Style } from "./output.ts";
 import {
   alignColumns,
   bar,
@@ -28,15 +28,24 @@ export interface RunFacts {
   readonly outName: string | undefined;
 }
 
+const VERDICTS: readonly VerdictName[] = ["pass", "drop", "tx", "redirect", "aborted"];
+const VERDICT_COLOURS: { readonly [verdict in VerdictName]: Style } = {
+  pass: "cyan",
+  drop: "yellow",
+  tx: "green",
+  redirect: "green",
+  aborted: "red",
+};
 const BAR_WIDTH_MAX = 24;
-/** So that a row of meanings stays within the width. */
-const REASON_BAR_WIDTH_MAX = 12;
+/** What the widest table has beside its bars, about. */
+const TEXT_COLUMNS = 84;
+const INDENT = 2;
+const GAP = 2;
 
 export function describeRun(facts: RunFacts, report: ReplayReport, style: TextStyle): string[] {
   return [
     ...describeReplay(facts, report, style),
     ...describeVerdicts(report, style),
-    ...describeReasons(report, style),
     ...describeFlowTable(report, style),
     ...describeVips(report, style),
     ...describeBackends(report, style),
@@ -64,101 +73,110 @@ function describeSpeed({ nsPerPacket, engine }: ReplayReport): string {
   return `${engine}: ${rate} packets/s, ${formatCount(significant(nsPerPacket, 3))} ns a packet, copying included`;
 }
 
-function describeVerdicts({ verdicts, packets }: ReplayReport, style: TextStyle): string[] {
-  const names = Object.keys(verdicts) as VerdictName[];
-  const rows = names.map((name) => [
-    name,
-    formatCount(verdicts[name]),
-    formatShare(ratio(verdicts[name], packets)),
-    bar(ratio(verdicts[name], packets), barWidth(style, 30), style.hasUnicode),
-  ]);
-  const paintCell = (cell: string, column: number, row: number) =>
-    column === 3
-      ? style.paint(verdictColour(names[row]!), cell)
-      : verdicts[names[row]!] === 0
-        ? style.paint("dim", cell)
-        : cell;
-  return section("Verdicts", alignColumns(rows, [LEFT, RIGHT, RIGHT, LEFT], paintCell), style);
-}
-
-function describeReasons({ reasons, packets }: ReplayReport, style: TextStyle): string[] {
-  const names = REASON_NAMES.filter((name) => reasons[name] > 0);
-  const barColumns = Math.min(REASON_BAR_WIDTH_MAX, barWidth(style, 60));
-  const rows = names.map((name) => [
-    name,
-    formatCount(reasons[name]),
-    formatShare(ratio(reasons[name], packets)),
-    bar(ratio(reasons[name], packets), barColumns, style.hasUnicode),
-  ]);
-  const paintCell = (cell: string, column: number, row: number) =>
-    column === 3 ? style.paint(verdictColour(REASONS[names[row]!].verdict), cell) : cell;
+/** Every verdict, and below it the reasons that occurred, each with what it means. */
+function describeVerdicts({ verdicts, reasons, packets }: ReplayReport, style: TextStyle): string[] {
+  const rows: string[][] = [];
+  const verdictOfRow: VerdictName[] = [];
+  const isReason: boolean[] = [];
+  for (const verdict of VERDICTS) {
+    const share = ratio(verdicts[verdict], packets);
+    const columns = Math.min(BAR_WIDTH_MAX, barWidth(style, TEXT_COLUMNS));
+    rows.push([
+      verdict,
+      formatCount(verdicts[verdict]),
+      formatShare(share),
+      bar(share, columns, style.hasUnicode),
+    ]);
+    verdictOfRow.push(verdict);
+    isReason.push(false);
+    for (const name of REASON_NAMES) {
+      if (REASONS[name].verdict !== verdict || reasons[name] === 0) continue;
+      rows.push([
+        `  ${name}`,
+        formatCount(reasons[name]),
+        formatShare(ratio(reasons[name], packets)),
+        REASONS[name].meaning,
+      ]);
+      verdictOfRow.push(verdict);
+      isReason.push(true);
+    }
+  }
   const columns = [LEFT, RIGHT, RIGHT, LEFT];
-  const width = Math.max(0, ...alignColumns(rows, columns).map((line) => line.length));
-  const meanings = names.map((name) =>
-    cutTo(REASONS[name].meaning, style.width - width - 4, style.hasUnicode),
+  const textWidth = Math.max(
+    ...alignColumns(
+      rows.map((cells) => cells.slice(0, 3)),
+      columns.slice(0, 3),
+    ).map(lengthOf),
   );
-  const padded = rows.map((cells) => [...cells.slice(0, 3), cells[3]!.padEnd(barColumns)]);
-  const lines = alignColumns(
-    padded.map((cells, row) => [...cells, meanings[row]!]),
-    [...columns, LEFT],
-    paintCell,
-  );
-  return section("Reasons", lines, style);
+  for (const cells of rows)
+    cells[3] = cutTo(cells[3]!, style.width - textWidth - INDENT - GAP, style.hasUnicode);
+  const paintCell = (cell: string, column: number, row: number): string => {
+    const verdict = verdictOfRow[row]!;
+    if (verdicts[verdict] === 0) return style.paint("dim", cell);
+    if (isReason[row]) return column === 3 ? style.paint("dim", cell) : cell;
+    return column === 0 || column === 3 ? style.paint(VERDICT_COLOURS[verdict], cell) : cell;
+  };
+  return section("Verdicts, and the reasons for them", alignColumns(rows, columns, paintCell), style);
 }
 
 function describeFlowTable({ reasons }: ReplayReport, style: TextStyle): string[] {
   const hits = reasons.flow_hit;
-  const unremembered = reasons.flow_table_full + reasons.flow_rate_limited;
-  const misses = reasons.flow_new + unremembered;
+  const misses = reasons.flow_new + reasons.flow_table_full + reasons.flow_rate_limited;
   if (hits + misses === 0) return [];
-  const why = [
+  const forgotten = [
     reasons.flow_table_full > 0 ? `${formatCount(reasons.flow_table_full)} found no place` : "",
-    reasons.flow_rate_limited > 0 ? `${formatCount(reasons.flow_rate_limited)} over the rate limit` : "",
+    reasons.flow_rate_limited > 0
+      ? `${formatCount(reasons.flow_rate_limited)} over newFlowsPerSecondPerCpu`
+      : "",
   ].filter((text) => text !== "");
   const rows = [
     ["hits", formatCount(hits), formatShare(ratio(hits, hits + misses)), ""],
-    ["chosen from a ring", formatCount(misses), formatShare(ratio(misses, hits + misses)), ""],
-    ["of these remembered", formatCount(reasons.flow_new), "", why.join(", ")],
+    [
+      "misses",
+      formatCount(misses),
+      formatShare(ratio(misses, hits + misses)),
+      [`${formatCount(reasons.flow_new)} remembered`, ...forgotten].join(", "),
+    ],
   ];
   return section("Flow table", alignColumns(rows, [LEFT, RIGHT, RIGHT, LEFT]), style);
 }
 
-/** Each VIP with its backends below it: how much each got, and how far that is from what the weights say. */
+/** Each VIP with its backends below it: how much each got, and how far that is from what the weights say, in points. */
 function describeVips({ vips }: ReplayReport, style: TextStyle): string[] {
-  const rows: string[][] = [];
-  const kinds: { readonly isVip: boolean; readonly points: number }[] = [];
+  const rows: string[][] = [["", "packets", "bytes", "share", "", "weight", "expected", "off by"]];
+  const kinds: { readonly kind: "heading" | "vip" | "backend"; readonly points: number }[] = [
+    { kind: "heading", points: 0 },
+  ];
+  const barColumns = barWidth(style, TEXT_COLUMNS);
   for (const vip of vips) {
-    rows.push([describeVip(vip), formatCount(vip.packets), formatBytes(vip.bytes), "", "", "", ""]);
-    kinds.push({ isVip: true, points: 0 });
+    rows.push([describeVip(vip), formatCount(vip.packets), formatBytes(vip.bytes)]);
+    kinds.push({ kind: "vip", points: 0 });
     for (const backend of vip.backends) {
-      const { share, expectedShare } = backend;
-      const state = backend.state === "active" ? "" : ` ${backend.state}`;
+      const { share, expectedShare, state, weight } = backend;
       const points = share === null ? 0 : share - expectedShare;
       rows.push([
-        `  ${backend.address}${state}`,
+        `  ${backend.address}${state === "active" ? "" : ` ${state}`}`,
         formatCount(backend.packets),
         formatBytes(backend.bytes),
         share === null ? "" : formatShare(share),
-        bar(share ?? 0, Math.min(BAR_WIDTH_MAX, barWidth(style, 84)), style.hasUnicode),
-        `weight ${formatCount(backend.weight)}: ${formatShare(expectedShare)}`,
+        bar(share ?? 0, barColumns, style.hasUnicode),
+        formatCount(weight),
+        formatShare(expectedShare),
         share === null ? "" : formatPoints(points),
       ]);
-      kinds.push({ isVip: false, points });
+      kinds.push({ kind: "backend", points });
     }
   }
-  const paintCell = (cell: string, column: number, row: number) => {
-    const { isVip, points } = kinds[row]!;
-    if (isVip) return column === 0 ? style.paint("bold", cell) : cell;
+  const paintCell = (cell: string, column: number, row: number): string => {
+    const { kind, points } = kinds[row]!;
+    if (kind === "heading") return style.paint("dim", cell);
+    if (kind === "vip") return column === 0 ? style.paint("bold", cell) : cell;
     if (column === 4) return style.paint("cyan", cell);
-    if (column === 6 && Math.abs(points) >= LARGE_DEVIATION) return style.paint("yellow", cell);
-    return column >= 5 ? style.paint("dim", cell) : cell;
+    if (column === 7 && Math.abs(points) >= LARGE_DEVIATION) return style.paint("yellow", cell);
+    return cell;
   };
-  const lines = alignColumns(rows, [LEFT, RIGHT, RIGHT, RIGHT, LEFT, LEFT, RIGHT], paintCell);
-  return section(
-    "VIPs, and the share of their packets that each backend got (in points above what its weight says)",
-    lines,
-    style,
-  );
+  const lines = alignColumns(rows, [LEFT, RIGHT, RIGHT, RIGHT, LEFT, RIGHT, RIGHT, RIGHT], paintCell);
+  return section("VIPs and their backends", lines, style);
 }
 
 /** Beyond this a deviation is worth a look: a few heavy flows, draining, or something wrong. */
@@ -179,7 +197,7 @@ function describeBackends({ backends, vips }: ReplayReport, style: TextStyle): s
     formatCount(backend.packets),
     formatBytes(backend.bytes),
     formatShare(ratio(backend.packets, packets)),
-    bar(ratio(backend.packets, packets), barWidth(style, 60), style.hasUnicode),
+    bar(ratio(backend.packets, packets), barWidth(style, TEXT_COLUMNS), style.hasUnicode),
   ]);
   const paintCell = (cell: string, column: number) => (column === 4 ? style.paint("cyan", cell) : cell);
   return section(
@@ -196,14 +214,12 @@ function section(title: string, lines: readonly string[], { paint, width, hasUni
   return ["", paint("bold", cutTo(title, width, hasUnicode)), ...lines.map((line) => `  ${line}`)];
 }
 
-function verdictColour(verdict: VerdictName): "green" | "red" | "yellow" | "cyan" {
-  if (verdict === "aborted") return "red";
-  if (verdict === "drop") return "yellow";
-  return verdict === "pass" ? "cyan" : "green";
-}
-
 function barWidth({ width }: TextStyle, columnsOfText: number): number {
   return Math.max(4, Math.min(BAR_WIDTH_MAX, width - columnsOfText));
+}
+
+function lengthOf(text: string): number {
+  return text.length;
 }
 
 function ratio(part: number, whole: number): number {
