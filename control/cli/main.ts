@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { packageVersion } from "../package-root.ts";
 import { checkCommand } from "./check.ts";
 import { describeFailure, EXIT_CODES } from "./exit.ts";
+import { objectCommand } from "./object.ts";
 import { painterFor } from "./output.ts";
 
 const AFTER_HELP = `
@@ -37,7 +38,7 @@ function lamna(): Command {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "lamna: ")) })
     .exitOverride();
 
-  for (const command of [checkCommand()]) {
+  for (const command of [checkCommand(), objectCommand()]) {
     // A command made on its own does not inherit; without this its errors would end the process themselves.
     program.addCommand(command.copyInheritedSettings(program));
     command.showHelpAfterError(`"lamna ${command.name()} --help" says what it takes`);
