@@ -284,6 +284,26 @@ export const FRAGMENT_CASES: readonly FixtureCase[] = [
     ],
   },
   {
+    name: "ipv6-fragments-of-fragments",
+    description:
+      "A second fragment header is malformed, wherever it stands and whatever it says; behind a later fragment's header nothing is read.",
+    config: { vips: ALL_VIPS },
+    packets: [
+      { frame: v6(fragmentHeader(fragmentHeader(DATAGRAM))), reason: "malformed_ipv6" },
+      {
+        frame: v6(fragmentHeader(fragmentHeader(DATAGRAM, { offsetBytes: 8 }), { moreFragments: true })),
+        reason: "malformed_ipv6",
+      },
+      { frame: v6(fragmentHeader(destinationOptions(fragmentHeader(DATAGRAM)))), reason: "malformed_ipv6" },
+      { frame: v6(fragmentHeader(fragmentHeader(DATAGRAM), { offsetBytes: 8 })), reason: "other_protocol" },
+      {
+        frame: v6(fragmentHeader(destinationOptions(DATAGRAM), { offsetBytes: 8 })),
+        reason: "other_protocol",
+      },
+      { frame: v6(fragmentHeader(DATAGRAM, { offsetBytes: 8 })), reason: "fragment_guessed" },
+    ],
+  },
+  {
     name: "ipv6-atomic-fragment",
     description:
       "A fragment header on a whole packet (RFC 6946): balanced as what it is, without regard to other fragments of its id.",

@@ -193,7 +193,8 @@ export const ICMP_CASES: readonly FixtureCase[] = [
   },
   {
     name: "echo-unanswerable",
-    description: "Nobody is answered who is not one host: multicast, broadcast and unspecified sources pass.",
+    description:
+      "Nobody is answered who is not one host, nor in the name of many: requests from or to multicast, broadcast and unspecified addresses pass.",
     config: { settings: { echoReply: "any" }, vips: ALL_VIPS },
     packets: [
       ...all(
@@ -206,6 +207,11 @@ export const ICMP_CASES: readonly FixtureCase[] = [
         "other_icmp",
         ["ff02::1", "::"].map((source) => v6(icmpv6({ type: 128 }), { source })),
       ),
+      ...all(
+        "other_icmp",
+        ["224.0.0.1", "255.255.255.255"].map((destination) => v4(echo(1), { destination })),
+      ),
+      { frame: v6(icmpv6({ type: 128 }), { destination: "ff02::1" }), reason: "other_icmp" },
       ...all(
         "echo_reply",
         ["223.255.255.255", "255.255.255.254"].map((source) => v4(echo(1), { source })),
@@ -223,6 +229,32 @@ export const ICMP_CASES: readonly FixtureCase[] = [
     packets: [
       { frame: v4(echo(1, pattern(9)), { options: ROUTER_ALERT }), reason: "echo_reply" },
       { frame: v4(echo(0xffff0000), { options: pattern(40).fill(1), ttl: 1 }), reason: "echo_reply" },
+    ],
+  },
+  {
+    name: "icmp-with-options-drop",
+    description:
+      "With ipOptions drop, echo requests to a VIP and errors about its flows are dropped for their options; other ICMP is not.",
+    config: { settings: { ipOptions: "drop", echoReply: "any" }, vips: ALL_VIPS },
+    packets: [
+      { frame: v4(echo(1), { options: ROUTER_ALERT }), reason: "ip_options" },
+      { frame: v4(echo(1), { options: ROUTER_ALERT, destination: STRANGER_V4 }), reason: "echo_reply" },
+      {
+        frame: v4(icmp({ type: 3 }, sent4(SENT)), { source: ROUTER_V4, options: ROUTER_ALERT }),
+        reason: "ip_options",
+      },
+      {
+        frame: v4(icmp({ type: 3 }, sent4(tcp({ sourcePort: 81, targetPort: 5 }))), {
+          source: ROUTER_V4,
+          options: ROUTER_ALERT,
+        }),
+        reason: "other_icmp",
+      },
+      { frame: v4(icmp({ type: 0 }), { options: ROUTER_ALERT }), reason: "other_icmp" },
+      {
+        frame: v4(icmp({ type: 3 }, sent4(SENT, { options: ROUTER_ALERT })), { source: ROUTER_V4 }),
+        reason: "icmp_error",
+      },
     ],
   },
   {

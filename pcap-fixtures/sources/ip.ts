@@ -188,10 +188,10 @@ export const IP_CASES: readonly FixtureCase[] = [
     packets: [
       { frame: v4(SYN, { options: ROUTER_ALERT }), reason: "ip_options" },
       { frame: v4(QUERY, { options: pattern(40).fill(1) }), reason: "ip_options" },
-      { frame: v4(SYN, { options: ROUTER_ALERT, destination: STRANGER_V4 }), reason: "not_vip_fragment" },
+      { frame: v4(SYN, { options: ROUTER_ALERT, destination: STRANGER_V4 }), reason: "not_vip" },
       {
         frame: v4(tcp({ sourcePort: 1, targetPort: 81 }), { options: ROUTER_ALERT }),
-        reason: "not_vip_fragment",
+        reason: "not_vip",
       },
       { frame: v4(raw(50, pattern(40)), { options: ROUTER_ALERT }), reason: "other_protocol" },
       { frame: v4(SYN), reason: "flow_new" },

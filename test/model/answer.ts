@@ -18,12 +18,12 @@ const HOP_LIMIT = 64;
 /** How much of a packet that is too big the answer quotes. */
 const QUOTE_BYTES_MAX = { 4: 84, 6: 248 } as const;
 
-/** Whether an answer may go to this source address (RFC 1122 section 3.2.2.6, RFC 4443 section 2.4). */
-export function isAnswerable(source: Uint8Array): boolean {
-  if (source.every((byte) => byte === 0)) return false;
-  if (source.length === 16) return source[0] !== 0xff;
-  const isMulticast = source[0]! >= 224 && source[0]! <= 239;
-  return !isMulticast && !source.every((byte) => byte === 255);
+/** Whether this is the address of one host, so that an answer may go to it or come from it (RFC 1122 section 3.2.2.6, RFC 4443 section 2.4). */
+export function isOneHost(address: Uint8Array): boolean {
+  if (address.every((byte) => byte === 0)) return false;
+  if (address.length === 16) return address[0] !== 0xff;
+  const isMulticast = address[0]! >= 224 && address[0]! <= 239;
+  return !isMulticast && !address.every((byte) => byte === 255);
 }
 
 /**

@@ -151,7 +151,8 @@ export interface ExtensionChain {
 
 /**
  * Follows extension headers from `offset`; `bytes` ends where the packet does. Behind the fragment header of a later fragment
- * lies the middle of something, so the walk ends there. Undefined when a header runs out of the packet, or there are too many.
+ * lies the middle of something, so the walk ends there. Undefined when a header runs out of the packet,
+ * when there are too many, or when a fragment is in fragments itself.
  */
 export function followExtensions(
   bytes: Uint8Array,
@@ -174,7 +175,7 @@ export function followExtensions(
       at += header.data.length + 2;
     } else {
       const header = parseFragmentHeader(view, at);
-      if (header === undefined) return undefined;
+      if (header === undefined || fragment !== undefined) return undefined;
       fragment = {
         offsetBytes: header.fragmentOffsetBytes,
         moreFragments: header.moreFragments,

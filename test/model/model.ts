@@ -12,13 +12,13 @@ import {
   type VerdictName as Verdict,
 } from "../../control/model/reasons.ts";
 import { equalBytes, ipText } from "../packets/address.ts";
-import { ethernetSizeBytes } from "../packets/ethernet.ts";
+import { bytesAt, ethernetSizeBytes } from "../packets/ethernet.ts";
 import { viewOf } from "../packets/frame.ts";
 import { ICMP_ECHO_REQUEST, ICMPV6_ECHO_REQUEST } from "../packets/icmp.ts";
-import { IPPROTO_TCP, IPPROTO_UDP, ipv4SizeBytes, parseIpv4 } from "../packets/ipv4.ts";
+import { IPPROTO_TCP, IPPROTO_UDP } from "../packets/ipv4.ts";
 import { parseIpv6 } from "../packets/ipv6.ts";
 import { TCP_FIN, TCP_RST, TCP_SYN } from "../packets/tcp.ts";
-import { echoReply, isAnswerable, tooBigReply } from "./answer.ts";
+import { echoReply, isOneHost, tooBigReply } from "./answer.ts";
 import { dissect, followExtensions, type IpPacket, isIcmp, isTcpOrUdp, transportProblem } from "./dissect.ts";
 import { ageTicks, CpuMemory, type Flow, type FlowState, FRAGMENT_TICKS, TICKS_PER_SECOND } from "./flow.ts";
 import { encapsulate, outerSizeBytes } from "./outer-header.ts";
@@ -172,18 +172,13 @@ class Case {
       targetPort: view.getUint16(transportOffset + 2),
     };
     const vip = this.#vips.find(packet.destination, tuple.targetPort, protocol);
-    if (vip === undefined) return this.#end(this.#unclaimed(packet));
+    if (vip === undefined) return this.#end("not_vip");
     if (this.#dropsOptionsOf(packet)) return this.#end("ip_options");
 
     const flags = protocol === IPPROTO_TCP ? view.getUint8(transportOffset + 13) : undefined;
     return (
       this.#frameTooBig(packet, true) ?? this.#forward(packet, vip, tuple, this.#choose(vip, tuple, flags))
     );
-  }
-
-  /** Why a packet with ports that no VIP has passes. */
-  #unclaimed(packet: IpPacket): Reason {
-    return this.#dropsOptionsOf(packet) ? "not_vip_fragment" : "not_vip";
   }
 
   #dropsOptionsOf(packet: IpPacket): boolean {
@@ -232,7 +227,7 @@ class Case {
   }
 
   #newDatagram(packet: IpPacket, key: string, isFirst: boolean, vip: ModelVip | undefined): Decision {
-    if (vip === undefined) return this.#end(isFirst ? this.#unclaimed(packet) : "not_vip_fragment");
+    if (vip === undefined) return this.#end(isFirst ? "not_vip" : "not_vip_fragment");
 
     const decision = isFirst ? this.#decideWhole(packet, packet) : this.#guess(packet, vip);
     if (decision.backend === undefined) return decision;
@@ -277,9 +272,6 @@ class Case {
 
   #decideIcmp(packet: IpPacket): Decision {
     const type = this.#frame[packet.transportOffset]!;
-    if (this.#dropsOptionsOf(packet)) {
-      return this.#end(this.#vips.hasAddress(packet.destination) ? "ip_options" : "not_vip_fragment");
-    }
     if (type === (packet.family === 4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST)) return this.#echo(packet);
     const isError = packet.family === 4 ? [3, 11, 12].includes(type) : [1, 2, 3, 4].includes(type);
     return isError ? this.#decideIcmpError(packet) : this.#end("other_icmp");
@@ -287,8 +279,11 @@ class Case {
 
   #echo(packet: IpPacket): Decision {
     const { echoReply: mode } = this.#config.settings;
-    const isWanted = mode === "any" || (mode === "vip" && this.#vips.hasAddress(packet.destination));
-    if (!isWanted || !isAnswerable(packet.source)) return this.#end("other_icmp");
+    const isForVip = this.#vips.hasAddress(packet.destination);
+    const isWanted = mode === "any" || (mode === "vip" && isForVip);
+    const isBetweenHosts = isOneHost(packet.source) && isOneHost(packet.destination);
+    if (!isWanted || !isBetweenHosts) return this.#end("other_icmp");
+    if (isForVip && this.#dropsOptionsOf(packet)) return this.#end("ip_options");
     return this.#end("echo_reply", echoReply(this.#frame, packet));
   }
 
@@ -299,6 +294,7 @@ class Case {
 
     const vip = this.#vips.find(packet.destination, quote.vipPort, quote.protocol);
     if (vip === undefined) return this.#end("other_icmp");
+    if (this.#dropsOptionsOf(packet)) return this.#end("ip_options");
     const tooBig = this.#frameTooBig(packet, false);
     if (tooBig !== undefined) return tooBig;
     const choice = this.#lookUp(vip, quote.tuple, quote.protocol);
@@ -442,7 +438,7 @@ class Case {
     });
   }
 
-  /** `isAnswerable`: whether its sender may be told that it is too big. */
+  /** `mayAnswer`: whether its sender may be told that it is too big. */
   #send(
     packet: IpPacket,
     mayAnswer: boolean,
@@ -480,7 +476,7 @@ class Case {
   }
 
   #tooBig(packet: IpPacket, mayAnswer: boolean, mtu: number): Decision {
-    const isTold = this.#config.settings.tooBig === "icmp" && mayAnswer && isAnswerable(packet.source);
+    const isTold = this.#config.settings.tooBig === "icmp" && mayAnswer && isOneHost(packet.source);
     return isTold ? this.#end("too_big_reply", tooBigReply(this.#frame, packet, mtu)) : this.#end("too_big");
   }
 
@@ -519,12 +515,19 @@ interface Quoted {
   readonly isLaterFragment: boolean;
 }
 
+/** The quote's own length says how long the packet was, not how much of it is quoted, so it is not looked at. */
 function quotedIpv4(view: DataView, offset: number): Quoted | undefined {
-  const header = parseIpv4(view, offset);
-  if (header === undefined) return undefined;
-  const { source, destination, protocol, fragmentOffsetBytes } = header;
-  const transportOffset = offset + ipv4SizeBytes(header);
-  return { source, destination, protocol, transportOffset, isLaterFragment: fragmentOffsetBytes > 0 };
+  const isThere = view.byteLength >= offset + 20 && view.getUint8(offset) >>> 4 === 4;
+  if (!isThere) return undefined;
+  const sizeBytes = (view.getUint8(offset) & 0x0f) * 4;
+  if (sizeBytes < 20 || view.byteLength < offset + sizeBytes) return undefined;
+  return {
+    source: bytesAt(view, offset + 12, 4),
+    destination: bytesAt(view, offset + 16, 4),
+    protocol: view.getUint8(offset + 9),
+    transportOffset: offset + sizeBytes,
+    isLaterFragment: (view.getUint16(offset + 6) & 0x1fff) !== 0,
+  };
 }
 
 function quotedIpv6(bytes: Uint8Array, offset: number): Quoted | undefined {

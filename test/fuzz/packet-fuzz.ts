@@ -1,0 +1,177 @@
+/**
+ * Random packets on random configurations, and damaged ones, against the model: no fault, no hang, no byte or reason different.
+ *
+ * As a command it runs for as long as it is told to, and ends with exit code 1 and a capture of the packet at the first difference:
+ *
+ *   npm run fuzz -- --seconds 3600 --seed 7
+ *
+ * Everything follows from the seed. A run is a sequence of rounds, each with a dataplane and a seed of its own, which a difference names: that
+ * round alone can then be run again with --seed and --rounds 1.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import type { Config } from "../../control/model/config.ts";
+import { parseConfig } from "../../control/model/config-file.ts";
+import { encodePcapng } from "../../dataplane/capture/capture-contents.ts";
+import { FIXTURE_CASES } from "../../pcap-fixtures/all-cases.ts";
+import { Comparison, type Difference, formatDifference } from "../model/comparison.ts";
+import { Model } from "../model/model.ts";
+import { Program } from "../model/program.ts";
+import { randomConfig } from "../model/random-config.ts";
+import { mutate, randomFrame } from "../model/random-packet.ts";
+import { Random } from "../packets/random.ts";
+
+export interface FuzzOptions {
+  readonly seed: number;
+  /** The run ends after whichever comes first. */
+  readonly seconds?: number;
+  readonly rounds?: number;
+  /** In a round. */
+  readonly packets?: number;
+  /** How often the configuration changes between two packets. */
+  readonly changeProbability?: number;
+  readonly onRound?: (progress: {
+    readonly seed: number;
+    readonly packets: number;
+    readonly losses: number;
+  }) => void;
+}
+
+export interface FuzzResult {
+  readonly rounds: number;
+  readonly packets: number;
+  /** Packets that were only right for a program that had forgotten a flow or datagram. */
+  readonly losses: number;
+  readonly failure: FuzzFailure | undefined;
+}
+
+export interface FuzzFailure extends Difference {
+  /** Of the round. */
+  readonly seed: number;
+  /** Text of the config that was in force. */
+  readonly config: string;
+  /** The packets of the round since that config was applied, this one last. */
+  readonly history: readonly { readonly frame: Uint8Array; readonly timeNs: bigint }[];
+}
+
+/** Packets that are close to something: every fixture's. */
+const CORPUS: readonly Uint8Array[] = FIXTURE_CASES.flatMap(({ packets }) =>
+  packets.map(({ frame }) => frame),
+);
+
+const START_NS = 1_767_225_600_000_000_000n;
+
+export async function fuzzPackets(options: FuzzOptions): Promise<FuzzResult> {
+  const endMs = Date.now() + (options.seconds ?? Number.POSITIVE_INFINITY) * 1000;
+  const roundsMax = options.rounds ?? Number.POSITIVE_INFINITY;
+  let packets = 0;
+  let losses = 0;
+  let rounds = 0;
+  for (; rounds < roundsMax && Date.now() < endMs; rounds++) {
+    const seed = (options.seed + rounds) >>> 0;
+    const round = await fuzzRound(seed, options.packets ?? 2000, options.changeProbability ?? 0.005);
+    packets += round.packets;
+    losses += round.losses;
+    if (round.failure !== undefined) return { rounds: rounds + 1, packets, losses, failure: round.failure };
+    options.onRound?.({ seed, packets, losses });
+  }
+  return { rounds, packets, losses, failure: undefined };
+}
+
+async function fuzzRound(
+  seed: number,
+  packets: number,
+  changeProbability: number,
+): Promise<{ readonly packets: number; readonly losses: number; readonly failure: FuzzFailure | undefined }> {
+  const random = new Random(seed);
+  let text = randomConfig(random);
+  const program = await Program.open(parse(text));
+  const model = new Model(parse(text));
+  const comparison = new Comparison(model, program);
+  let history: { frame: Uint8Array; timeNs: bigint }[] = [];
+  let timeNs = START_NS;
+  for (let packet = 0; packet < packets; packet++) {
+    if (random.chance(changeProbability)) {
+      text = randomConfig(random);
+      const config = parse(text);
+      await program.apply(config);
+      model.apply(config);
+      history = [];
+    }
+    timeNs += nextStepNs(random);
+    const frame = nextFrame(random);
+    history.push({ frame, timeNs });
+    const difference = comparison.step(frame, timeNs);
+    if (difference === undefined) continue;
+    const failure = { ...difference, seed, config: text, history };
+    return { packets: comparison.packets, losses: comparison.losses, failure };
+  }
+  await program.close();
+  return { packets: comparison.packets, losses: comparison.losses, failure: undefined };
+}
+
+function nextFrame(random: Random): Uint8Array {
+  let frame = random.chance(0.6) ? randomFrame(random) : random.pick(CORPUS);
+  for (let count = random.pick([0, 0, 1, 1, 2, 3]); count > 0; count--) {
+    frame = mutate(random, frame, random.chance(0.5) ? random.pick(CORPUS) : randomFrame(random));
+  }
+  return frame.subarray(0, 3500);
+}
+
+/** Mostly milliseconds; now and then around the limits of two and thirty seconds, and backwards. */
+function nextStepNs(random: Random): bigint {
+  const ms = random.chance(0.97)
+    ? random.integer(0, 3)
+    : random.pick([999, 1000, 1001, 1999, 2000, 2001, 29_999, 30_000, 30_001, 60_001, -500, -5000]);
+  return BigInt(ms) * 1_000_000n;
+}
+
+function parse(text: string): Config {
+  return parseConfig(text, { file: "random.yaml" });
+}
+
+/** What a person needs: the words, the config, and captures of the packet alone and with what came before it. */
+export function writeFailure(failure: FuzzFailure, folder: string): string {
+  mkdirSync(folder, { recursive: true });
+  const packets = failure.history.map(({ frame, timeNs }) => ({ bytes: frame, timeNs }));
+  writeFileSync(join(folder, "config.yaml"), failure.config);
+  writeFileSync(join(folder, "history.pcapng"), encodePcapng({ packets }));
+  writeFileSync(join(folder, "packet.pcapng"), encodePcapng({ packets: packets.slice(-1) }));
+  const text = `round of seed ${failure.seed}, ${formatDifference(failure)}`;
+  writeFileSync(join(folder, "difference.txt"), `${text}\n`);
+  return text;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: "string", default: "60" },
+      seed: { type: "string" },
+      rounds: { type: "string" },
+      packets: { type: "string" },
+      out: { type: "string", default: "packet-fuzz-failure" },
+    },
+  });
+  const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(values.seed);
+  console.log(`seed ${seed}`);
+  let reportedMs = Date.now();
+  const result = await fuzzPackets({
+    seed,
+    seconds: Number(values.seconds),
+    ...(values.rounds !== undefined && { rounds: Number(values.rounds) }),
+    ...(values.packets !== undefined && { packets: Number(values.packets) }),
+    onRound: ({ packets, losses }) => {
+      if (Date.now() - reportedMs < 10_000) return;
+      reportedMs = Date.now();
+      console.log(`${packets} packets, ${losses} of them forgotten`);
+    },
+  });
+  console.log(`${result.rounds} rounds, ${result.packets} packets, ${result.losses} of them forgotten`);
+  if (result.failure === undefined) return;
+  console.log(writeFailure(result.failure, values.out));
+  console.log(`config and captures are in ${values.out}/`);
+  process.exitCode = 1;
+}
+
+if (process.argv[1] === import.meta.filename) await main();
