@@ -6,6 +6,7 @@ import { checkCommand } from "./check.ts";
 import { describeFailure, EXIT_CODES } from "./exit.ts";
 import { objectCommand } from "./object.ts";
 import { painterFor } from "./output.ts";
+import { replayCommand } from "./replay.ts";
 
 const AFTER_HELP = `
 Examples:
