@@ -5,6 +5,7 @@
  *     stack      the 512 bytes of every live frame                     loads, stores, atomics
  *     packet     data_meta (or data, where that is less) to data_end   loads, stores
  *     context    its 4-byte fields, whole and aligned                  loads
+ *     keys       those that for_each_map_elem hands to a callback      loads
  *     records    ring buffer records while they are reserved           loads, stores, atomics
  *     regions    one value of a map, memory of the host                as the region says
  *
@@ -76,7 +77,10 @@ export class AccessCheck {
     }
 
     const region = this.#machine.regions.find(address);
-    if (region === undefined) return this.#isInRecord(address, sizeBytes);
+    if (region === undefined) {
+      if (this.#isInRecord(address, sizeBytes)) return true;
+      return (kind === LOAD || kind === ARGUMENT_LOAD) && this.#cpu.isInScratch(address, sizeBytes);
+    }
     const isWrite = kind !== LOAD && kind !== ARGUMENT_LOAD;
     const isReadWrite = kind === ATOMIC;
     if (isWrite ? !region.isWritable : !region.isReadable) return false;
@@ -111,6 +115,7 @@ export class AccessCheck {
     const packet = this.#explainPacket(address, sizeBytes, kind);
     if (packet !== undefined) return outOfBounds(packet);
 
+    if (this.#cpu.isInScratch(address, sizeBytes)) return readOnly("the key of a callback is read-only");
     const region = this.#machine.regions.find(address);
     if (region === undefined) return outOfBounds(this.#explainNowhere(address));
     const isStore = kind === STORE || kind === ARGUMENT_STORE || kind === ATOMIC;

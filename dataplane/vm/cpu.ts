@@ -12,7 +12,6 @@
 import type { VmMap } from "./maps/map.ts";
 import type { Ringbuf } from "./maps/ringbuf.ts";
 import type { Memory } from "./memory.ts";
-import type { RegionTable } from "./regions.ts";
 import { XdpBuffer } from "./xdp-buffer.ts";
 
 /** Bytes of stack of one function (MAX_BPF_STACK). */
@@ -62,22 +61,14 @@ export class Cpu {
   };
   readonly records: ReservedRecord[] = [];
   readonly #scratch: number;
+  readonly #scratchSizes = new Int32Array(SCRATCH_ROWS);
   #scratchCount = 0;
 
-  constructor(memory: Memory, regions: RegionTable, index: number, bufferSizeBytes?: number) {
+  constructor(memory: Memory, index: number, bufferSizeBytes?: number) {
     this.index = index;
     this.stack = memory.allocate(CALL_FRAMES_MAX * STACK_STRIDE_BYTES, STACK_STRIDE_BYTES);
     this.xdp = new XdpBuffer(memory, bufferSizeBytes);
     this.#scratch = memory.allocate(SCRATCH_ROWS * SCRATCH_ROW_BYTES, SCRATCH_ROW_BYTES);
-    regions.add({
-      name: "the key handed to a callback",
-      address: this.#scratch,
-      sizeBytes: SCRATCH_ROWS * SCRATCH_ROW_BYTES,
-      strideBytes: SCRATCH_ROW_BYTES,
-      valueSizeBytes: SCRATCH_ROW_BYTES,
-      isReadable: true,
-      isWritable: false,
-    });
   }
 
   /** Every engine calls it before a run. */
@@ -88,12 +79,22 @@ export class Cpu {
   }
 
   /** Room for a map's key while a callback runs with it, for the program to read only. Give it back when the callback has returned. */
-  takeScratch(): number {
-    return this.#scratch + this.#scratchCount++ * SCRATCH_ROW_BYTES;
+  takeScratch(sizeBytes: number): number {
+    const row = this.#scratchCount++;
+    this.#scratchSizes[row] = sizeBytes;
+    return this.#scratch + row * SCRATCH_ROW_BYTES;
   }
 
   giveScratch(): void {
     this.#scratchCount--;
+  }
+
+  /** Whether the bytes lie in one of the keys that callbacks are running with. */
+  isInScratch(address: number, sizeBytes: number): boolean {
+    const into = address - this.#scratch;
+    const row = Math.floor(into / SCRATCH_ROW_BYTES);
+    if (row < 0 || row >= this.#scratchCount) return false;
+    return (into % SCRATCH_ROW_BYTES) + sizeBytes <= this.#scratchSizes[row]!;
   }
 
   /** Every engine calls it after a run, however it ended. Gives reserved records back, so that the ring goes on; returns how many. */

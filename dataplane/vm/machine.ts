@@ -27,6 +27,9 @@ import { Memory, type MemoryOptions } from "./memory.ts";
 import { type Random, seededRandom } from "./random.ts";
 import { RegionTable } from "./regions.ts";
 
+/** Between two regions, so that a small step out of one is not a step into the next. */
+const GUARD_BYTES = 256;
+
 export interface MachineOptions {
   /** Each has a stack, a packet buffer and values of per-CPU maps. Default 1. */
   readonly cpuCount?: number;
@@ -84,7 +87,7 @@ export class Machine {
     this.tracePrintk = options.tracePrintk;
     this.#cpus = Array.from(
       { length: this.cpuCount },
-      (_, index) => new Cpu(this.memory, this.regions, index, options.bufferSizeBytes),
+      (_, index) => new Cpu(this.memory, index, options.bufferSizeBytes),
     );
     for (const spec of maps) this.#mapsByName.set(spec.name, this.createMap(this.#sized(spec)));
     for (const spec of maps) this.#fillMapInMap(spec);
@@ -115,6 +118,7 @@ export class Machine {
    */
   createMap(spec: MapSpec): VmMap {
     const { hashSeed, perfBufferBytes } = this.#options;
+    this.memory.allocate(GUARD_BYTES);
     const map = createMap(spec, this.memory, {
       id: this.#mapsById.length,
       cpuCount: this.cpuCount,
@@ -160,6 +164,7 @@ export class Machine {
     readonly sizeBytes: number;
     readonly isWritable: boolean;
   }): number {
+    this.memory.allocate(GUARD_BYTES);
     const address = this.memory.allocate(region.sizeBytes, 64);
     this.regions.add({
       name: region.name,

@@ -77,7 +77,7 @@ function forEachElement(call: HelperCall): number {
   if (registers.low(4) !== 0 || registers.high(4) !== 0) return -EINVAL;
 
   // The callback may change the map. It gets the entries that were there when it began and still are when their turn comes.
-  const keyAddress = cpu.takeScratch();
+  const keyAddress = cpu.takeScratch(map.spec.keySizeBytes);
   let count = 0;
   for (const key of keysOf(map)) {
     machine.memory.write(keyAddress, key);
