@@ -43,23 +43,33 @@ export class BackendIds {
     return this.#addresses.some((address) => address !== undefined);
   }
 
-  /** Gives the address an id that is free; undefined when none is. `isNamed`: whether a ring, a flow or the plan needs the id. */
+  /**
+   * Gives each address an id that is free, or none of them any: undefined. `isNamed`: whether a ring that packets may use, a
+   * flow or the configuration names the id.
+   */
   take(
-    address: IpAddress,
+    addresses: readonly IpAddress[],
     isNamed: (id: number) => boolean,
-  ): { readonly id: number; readonly isReused: boolean } | undefined {
-    const text = formatIpAddress(address);
-    let id = this.#addresses.indexOf(undefined, this.#firstUnused);
-    this.#firstUnused = id < 0 ? this.#addresses.length : id + 1;
-    const isReused = id < 0;
-    if (isReused) id = this.#addresses.findIndex((_, candidate) => candidate > 0 && !isNamed(candidate));
-    if (id < 0) return undefined;
+  ): { readonly id: number; readonly address: string; readonly isReused: boolean }[] | undefined {
+    const ids: number[] = [];
+    for (let id = this.#firstUnused; id < this.#addresses.length && ids.length < addresses.length; id++) {
+      if (this.#addresses[id] === undefined) ids.push(id);
+    }
+    for (let id = 1; id < this.#addresses.length && ids.length < addresses.length; id++) {
+      if (this.#addresses[id] !== undefined && !isNamed(id)) ids.push(id);
+    }
+    if (ids.length < addresses.length) return undefined;
+    return addresses.map((address, index) => this.#give(ids[index]!, formatIpAddress(address)));
+  }
 
+  #give(id: number, address: string): { id: number; address: string; isReused: boolean } {
     const before = this.#addresses[id];
-    if (before !== undefined && this.#idByAddress.get(before) === id) this.#idByAddress.delete(before);
-    this.#addresses[id] = text;
-    this.#idByAddress.set(text, id);
-    return { id, isReused };
+    const isReused = before !== undefined;
+    if (isReused && this.#idByAddress.get(before) === id) this.#idByAddress.delete(before);
+    if (!isReused) this.#firstUnused = Math.max(this.#firstUnused, id + 1);
+    this.#addresses[id] = address;
+    this.#idByAddress.set(address, id);
+    return { id, address, isReused };
   }
 }
 

@@ -1,6 +1,12 @@
 /** The flow tables' entries as values, for reports and tests. */
 import type { Dataplane } from "../../dataplane/dataplane.ts";
-import { type FlowIpv6, flowIpv4, flowIpv6 } from "../../dataplane/xdp/generated/balancer.ts";
+import {
+  type FlowIpv6,
+  FlowState,
+  flowIpv4,
+  flowIpv6,
+  Layout,
+} from "../../dataplane/xdp/generated/balancer.ts";
 import type { IpAddress } from "../model/address.ts";
 
 export interface Flow {
@@ -16,8 +22,13 @@ export interface Flow {
   readonly seenTick: number;
 }
 
-/** By enum flow_state. */
-const STATES: readonly Flow["state"][] = ["new", "established", "closing", "datagrams"];
+const STATES: { readonly [state in FlowState]: Flow["state"] } = {
+  [FlowState.FLOW_NEW]: "new",
+  [FlowState.FLOW_ESTABLISHED]: "established",
+  [FlowState.FLOW_CLOSING]: "closing",
+  [FlowState.FLOW_DATAGRAMS]: "datagrams",
+};
+const STATE_MASK = (1 << Layout.FLOW_STATE_BITS) - 1;
 
 /** By CPU, IPv4 first. Flows that come and go meanwhile may or may not be among them. Throws MapError. */
 export function* listFlows(dataplane: Dataplane): Generator<Flow> {
@@ -52,8 +63,8 @@ function flowOf(
     targetPort: swapBytes(ports >>> 16),
     flowVip,
     backend,
-    state: STATES[seen & 3]!,
-    seenTick: seen >>> 2,
+    state: STATES[(seen & STATE_MASK) as FlowState],
+    seenTick: seen >>> Layout.FLOW_STATE_BITS,
   };
 }
 

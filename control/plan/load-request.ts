@@ -1,13 +1,7 @@
 /** From a configuration to what is fixed when the program is loaded: options, and how large every map is. */
 import type { LoadRequest } from "../../dataplane/dataplane.ts";
 import type { ObjectSpec } from "../../dataplane/object/spec.ts";
-import {
-  flowIpv4,
-  flowIpv4Line,
-  flowIpv6,
-  flowIpv6Line,
-  traffic,
-} from "../../dataplane/xdp/generated/balancer.ts";
+import { EchoMode, Layout, traffic } from "../../dataplane/xdp/generated/balancer.ts";
 import type { Capacity, Config } from "../model/config.ts";
 import { vipBucketCount } from "./vip-table.ts";
 
@@ -31,7 +25,6 @@ export const SPARE_RINGS = 4;
 
 /** Of the fragment table of one CPU. */
 const FRAGMENT_ENTRIES = 1024;
-const LINE_BYTES = 64;
 
 /** Ages of flow entries are told apart up to 2^29 ticks (layout.h, flow_table.h). A longer limit is as good as none. */
 export const AGE_TICKS_MAX: number = 2 ** 29 - 1;
@@ -44,9 +37,9 @@ const KATRAN_HASH_SEED = 33554944;
 const KATRAN_HASH_SEED_IPV6 = 512;
 
 const ECHO_MODES: { readonly [mode in Config["settings"]["echoReply"]]: number } = {
-  off: 0,
-  vip: 1,
-  any: 2,
+  off: EchoMode.ECHO_OFF,
+  vip: EchoMode.ECHO_VIP,
+  any: EchoMode.ECHO_ANY,
 };
 
 export function loadRequest(config: Config, object: ObjectSpec, environment: LoadEnvironment): LoadRequest {
@@ -126,8 +119,8 @@ export function mapSizes(capacity: Capacity): {
     vips: 1 + capacity.vips + SPARE_VIPS,
     rings: 1 + capacity.vips + SPARE_RINGS,
     backends: 1 + capacity.backends,
-    flowIpv4Lines: flowLines(capacity.flowsPerCpu, flowIpv4Line.sizeBytes / flowIpv4.sizeBytes),
-    flowIpv6Lines: flowLines(capacity.flowsPerCpu, flowIpv6Line.sizeBytes / flowIpv6.sizeBytes),
+    flowIpv4Lines: flowLines(capacity.flowsPerCpu, Layout.FLOWS_IPV4_PER_LINE),
+    flowIpv6Lines: flowLines(capacity.flowsPerCpu, Layout.FLOWS_IPV6_PER_LINE),
   };
 }
 
@@ -137,7 +130,7 @@ function flowLines(flows: number, flowsPerLine: number): number {
 
 /** `count` values of `sizeBytes` each, and as many more as fill their last cache line: no two CPUs share one. */
 function wholeLines(count: number, sizeBytes: number): number {
-  const perLine = LINE_BYTES / sizeBytes;
+  const perLine = Layout.LINE_BYTES / sizeBytes;
   return Math.ceil(count / perLine) * perLine;
 }
 

@@ -1,5 +1,5 @@
 /** A VIP of the configuration as the program's `vips` map knows it. */
-import { vip as vipCodec } from "../../dataplane/xdp/generated/balancer.ts";
+import { VipFlag as FlagBit, vip as vipCodec } from "../../dataplane/xdp/generated/balancer.ts";
 import { formatIpAddress, type IpAddress } from "../model/address.ts";
 import { PROTOCOL_NUMBERS, type Vip, type VipFlag } from "../model/config.ts";
 
@@ -12,12 +12,11 @@ export interface VipKey {
   readonly protocol: number;
 }
 
-/** enum vip_flag of layout.h. */
 const FLAG_BITS: { readonly [flag in VipFlag]: number } = {
-  "hash-no-source-port": 1 << 0,
-  "bypass-flow-table": 1 << 1,
-  "hash-destination-port": 1 << 3,
-  "hash-both-ports": 1 << 7,
+  "hash-no-source-port": FlagBit.VIP_NO_SOURCE_PORT,
+  "bypass-flow-table": FlagBit.VIP_BYPASS_FLOW_TABLE,
+  "hash-destination-port": FlagBit.VIP_HASH_DESTINATION_PORT,
+  "hash-both-ports": FlagBit.VIP_HASH_BOTH_PORTS,
 };
 
 export function vipKey(vip: Vip): VipKey {
@@ -39,9 +38,9 @@ export function vipFlags(flags: readonly VipFlag[]): number {
  * so that a client keeps its backend from port to port, unless a flag asks for it.
  */
 export function portsMask({ port, flags }: { readonly port: number; readonly flags: number }): number {
-  const countsSource = (flags & FLAG_BITS["hash-no-source-port"]) === 0;
+  const countsSource = (flags & FlagBit.VIP_NO_SOURCE_PORT) === 0;
   const countsDestination =
-    port !== 0 || (flags & (FLAG_BITS["hash-both-ports"] | FLAG_BITS["hash-destination-port"])) !== 0;
+    port !== 0 || (flags & (FlagBit.VIP_HASH_BOTH_PORTS | FlagBit.VIP_HASH_DESTINATION_PORT)) !== 0;
   return ((countsSource ? 0xffff : 0) | (countsDestination ? 0xffff0000 : 0)) >>> 0;
 }
 

@@ -32,25 +32,23 @@ interface LiveVip {
   readonly isIntact: boolean;
 }
 
-/** What ran out. Ends the wave; a second time in a row, the plan. */
-class Shortage {
-  readonly resource: string;
+/** What a VIP would need more of in this wave. */
+interface Shortage {
+  readonly resource: "vips" | "backends";
   readonly available: number;
-
-  constructor(resource: string, available: number) {
-    this.resource = resource;
-    this.available = available;
-  }
 }
 
 export class VipPlanner {
   readonly #actual: Actual;
   readonly #steps: Action[] = [];
-  readonly #changes: VipChange[] = [];
+  /** By key, of VIPs that are placed. */
+  readonly #changes = new Map<string, VipChange>();
   readonly #removed: VipChange[] = [];
   readonly #vipIds: VipIds;
   readonly #backendIds: BackendIds;
   readonly #owners = new RingOwners();
+  /** Packets may have used something in the maps before this plan. */
+  readonly #hasBeenUsed: boolean;
   /** What flows may name, were all done that is planned so far. */
   readonly #flows: FlowOwners;
   readonly #live = new Map<string, LiveVip>();
@@ -71,6 +69,7 @@ export class VipPlanner {
     this.#actual = actual;
     this.#vipIds = new VipIds(actual);
     this.#backendIds = new BackendIds(actual);
+    this.#hasBeenUsed = this.#vipIds.hasUsed || this.#backendIds.hasUsed;
     this.#flows = actual.flows.owners.clone();
     this.#rings = new Map(actual.rings);
     this.#firstBucket = liveTable(actual).firstBucket;
@@ -89,9 +88,21 @@ export class VipPlanner {
   plan(desired: readonly DesiredVip[]): { actions: Action[]; changes: VipChange[]; names: MapNames } {
     this.#desired = desired;
     this.#removeOthers();
-    for (const vip of desired) this.#place(vip);
-    this.#endWave({ isLast: true });
-    return { actions: this.#steps, changes: [...this.#changes, ...this.#removed], names: this.#names() };
+    let waiting = desired;
+    for (let stuck = 0; ; ) {
+      const short: { vip: DesiredVip; shortage: Shortage }[] = [];
+      for (const vip of waiting) {
+        const shortage = this.#tryPlace(vip);
+        if (shortage !== undefined) short.push({ vip, shortage });
+      }
+      this.#endWave({ isLast: short.length === 0 });
+      if (short.length === 0) break;
+      // A wave that places none may still free what the next one needs, by removing VIPs and flows; two cannot.
+      stuck = short.length < waiting.length ? 0 : stuck + 1;
+      if (stuck === 2) throw outOf(short[0]!);
+      waiting = short.map(({ vip }) => vip);
+    }
+    return { actions: this.#steps, changes: this.#allChanges(), names: this.#names() };
   }
 
   #removeOthers(): void {
@@ -103,21 +114,6 @@ export class VipPlanner {
     }
   }
 
-  #place(vip: DesiredVip): void {
-    let shortage = this.#tryPlace(vip);
-    if (shortage !== undefined) {
-      this.#endWave({ isLast: false });
-      shortage = this.#tryPlace(vip);
-    }
-    if (shortage === undefined) return;
-    const { resource, available } = shortage;
-    throw new PlanError(
-      "no-free-id",
-      { resource, wanted: available + 1, available },
-      `${vip.label}: no free ${resource} among ${available}, with those in use and those that are being replaced; raise capacity.${resource} and load anew, or make the change in two steps`,
-    );
-  }
-
   /** Puts the VIP's change into the wave, or says what is missing for it. Nothing but new backends is in the wave then. */
   #tryPlace(vip: DesiredVip): Shortage | undefined {
     const shortage = this.#giveBackendsIds(vip);
@@ -125,15 +121,17 @@ export class VipPlanner {
 
     const current = this.#live.get(vip.keyText);
     const ring = this.#ringFor(vip, current);
-    if (ring instanceof Shortage) return ring;
+    if (ring === undefined) return { resource: "vips", available: this.#actual.ringCount - 1 };
 
     const isUnchanged = current?.isIntact && current.flags === vip.flags;
     const change = current === undefined ? "added" : "replaced";
     if (isUnchanged) this.#switchRing(vip, current, ring);
-    else if (!this.#writeVip(vip, current, ring)) return new Shortage("vips", this.#vipIds.capacity);
+    else if (!this.#writeVip(vip, current, ring)) {
+      return { resource: "vips", available: this.#vipIds.capacity };
+    }
 
     const before = this.#rings.get(current?.ring ?? 0);
-    this.#changes.push({
+    this.#changes.set(vip.keyText, {
       label: vip.label,
       change: !isUnchanged ? change : ring.id === current.ring ? "none" : "backends",
       movedSlots: countMoved(before, ring.slots),
@@ -154,27 +152,27 @@ export class VipPlanner {
   }
 
   #giveBackendsIds({ members }: DesiredVip): Shortage | undefined {
-    for (const { address, addressText, inRing } of members) {
-      // One that takes no flows and has no id has no flows either.
-      if (!inRing || this.#backendIds.find(addressText) !== undefined) continue;
-      const taken = this.#backendIds.take(address, (id) => this.#isBackendNamed(id));
-      if (taken === undefined) return new Shortage("backends", this.#backendIds.capacity);
-      this.#backendsNamed?.add(taken.id);
-      this.#wave.writes.push({
-        kind: "write-backend",
-        ...taken,
-        address: addressText,
-        value: encodeBackend(address),
-      });
-    }
+    // One that takes no flows and has no id has no flows either.
+    const wanting = members.filter(
+      ({ inRing, addressText }) => inRing && !this.#backendIds.find(addressText),
+    );
+    const addresses = wanting.map(({ address }) => address);
+    const taken = this.#backendIds.take(addresses, (id) => this.#isBackendNamed(id));
+    if (taken === undefined) return { resource: "backends", available: this.#backendIds.capacity };
+
+    taken.forEach(({ id, address, isReused }, index) => {
+      this.#backendsNamed?.add(id);
+      const value = encodeBackend(addresses[index]!);
+      this.#wave.writes.push({ kind: "write-backend", id, address, value, isReused });
+    });
     return undefined;
   }
 
-  /** The ring that the VIP has to have: the one it has, one with the same contents, or a free one that has to be built. */
+  /** The ring that the VIP has to have: the one it has, one with the same contents, or a free one to build. Undefined: none is free. */
   #ringFor(
     vip: DesiredVip,
     current: LiveVip | undefined,
-  ): { id: number; slots: RingSlots | undefined } | Shortage {
+  ): { id: number; slots: RingSlots | undefined } | undefined {
     const owners = this.#owners.of(vip, (addressText) => this.#backendIds.find(addressText)!);
     if (owners === undefined) return { id: 0, slots: undefined };
 
@@ -186,7 +184,7 @@ export class VipPlanner {
     const slots = ringAfter(owners, { before, kept });
     for (const [id, other] of this.#rings) if (isSameRing(other, slots)) return { id, slots: other };
     for (let id = 1; id < this.#actual.ringCount; id++) if (!this.#rings.has(id)) return { id, slots };
-    return new Shortage("vips", this.#actual.ringCount - 1);
+    return undefined;
   }
 
   #switchRing({ keyText, label }: DesiredVip, current: LiveVip, ring: { id: number }): void {
@@ -225,7 +223,7 @@ export class VipPlanner {
     const publication = this.#isPublished(rows) ? undefined : this.#publish(rows);
     const forgetting = this.#forgetting({ isLast });
     const steps = this.#wave.steps({ publication, forgetting, isLast });
-    if (isFirst && (this.#wave.writes.length > 0 || publication !== undefined) && this.#hasBeenUsed()) {
+    if (isFirst && (this.#wave.writes.length > 0 || publication !== undefined) && this.#hasBeenUsed) {
       this.#steps.push({ kind: "grace-period", why: "what is free may just have been in use" });
     }
     this.#steps.push(...steps);
@@ -315,8 +313,8 @@ export class VipPlanner {
     if (slots !== undefined) for (const id of backendsOf(slots)) this.#flows.add(flowVip, id);
   }
 
-  #hasBeenUsed(): boolean {
-    return this.#vipIds.hasUsed || this.#backendIds.hasUsed;
+  #allChanges(): VipChange[] {
+    return [...this.#desired.map(({ keyText }) => this.#changes.get(keyText)!), ...this.#removed];
   }
 
   #names(): MapNames {
@@ -334,4 +332,13 @@ export class VipPlanner {
       }),
     };
   }
+}
+
+function outOf({ vip, shortage }: { vip: DesiredVip; shortage: Shortage }): PlanError {
+  const { resource, available } = shortage;
+  return new PlanError(
+    "no-free-id",
+    { resource, wanted: available + 1, available },
+    `${vip.label}: all ${available} ids of ${resource} are taken while what is replaced is still in use; raise capacity.${resource} and load anew, or make the change in two steps`,
+  );
 }

@@ -3,15 +3,16 @@
  * chosen so that no bucket overflows and no two keys share a fingerprint. The hash and the kinds of keys are those of
  * dataplane/xdp/layout.h and vip.h; the two must change together.
  */
-import { type VipBucket, vipBucket } from "../../dataplane/xdp/generated/balancer.ts";
+import {
+  VipKey as KeyKind,
+  Layout,
+  type VipBucket,
+  vipBucket,
+} from "../../dataplane/xdp/generated/balancer.ts";
 import { PlanError } from "./plan-error.ts";
 import type { VipKey } from "./vip-entry.ts";
 
-/** Added to the protocol of a key that leads to the VIP with the lowest port of its address and protocol. */
-const KEY_LOWEST_PORT = 0x80;
-/** In place of the protocol of a key that leads to some VIP with its address. */
-const KEY_ADDRESS = 0;
-const BUCKET_SLOTS = 4;
+const BUCKET_SLOTS = Layout.VIP_BUCKET_SLOTS;
 
 /** As many as a VIP can have: exact, lowest port, address. */
 const ROWS_PER_VIP = 3;
@@ -44,7 +45,7 @@ export function vipTableRows(vips: readonly { readonly key: VipKey; readonly id:
   // Ascending by port, so that whoever claims a shared key first has the lowest port.
   for (const { key, id } of vips.toSorted((a, b) => a.key.port - b.key.port || a.id - b.id)) {
     rows.push({ key, vip: id });
-    for (const protocol of [key.protocol | KEY_LOWEST_PORT, KEY_ADDRESS]) {
+    for (const protocol of [key.protocol | KeyKind.VIP_KEY_LOWEST_PORT, KeyKind.VIP_KEY_ADDRESS]) {
       const name = `${key.address.bytes} ${protocol}`;
       if (!taken.has(name)) rows.push({ key: { ...key, port: 0, protocol }, vip: id });
       taken.add(name);
