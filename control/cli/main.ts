@@ -39,7 +39,7 @@ function lamna(): Command {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "lamna: ")) })
     .exitOverride();
 
-  for (const command of [checkCommand(), objectCommand()]) {
+  for (const command of [checkCommand(), objectCommand(), replayCommand()]) {
     // A command made on its own does not inherit; without this its errors would end the process themselves.
     program.addCommand(command.copyInheritedSettings(program));
     command.showHelpAfterError(`"lamna ${command.name()} --help" says what it takes`);
