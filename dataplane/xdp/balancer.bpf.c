@@ -13,8 +13,7 @@
 #include "clock.h"
 #include "packet.h"
 #include "ethernet.h"
-#include "ipv4.h"
-#include "ipv6.h"
+#include "ip.h"
 #include "transport.h"
 #include "icmp.h"
 #include "vip.h"
@@ -29,24 +28,26 @@
 char _license[] SEC("license") = "Dual MIT/GPL";
 
 /* UNDECIDED: packet->flow is the flow that the packet, an error, is about. */
-static __always_inline enum reason read_icmp(struct cursor *cursor, struct packet *packet, const enum family family)
+static __always_inline enum reason read_icmp(struct cursor *cursor, struct packet *packet, __be32 *client,
+					     const enum family family)
 {
-	if (packet->is_later_fragment)
+	if (packet->traits & IS_LATER_FRAGMENT)
 		return REASON_NOT_VIP_FRAGMENT;
 	packet->icmp = take(cursor, sizeof(*packet->icmp));
 	if (!packet->icmp)
 		return REASON_MALFORMED_ICMP;
-	if (packet->is_fragment)
+	if (packet->traits & IS_FRAGMENT)
 		return REASON_NOT_VIP_FRAGMENT;
 	if (is_echo_request(packet->icmp, family))
 		return can_answer_echo(packet, family) ? REASON_ECHO_REPLY : REASON_OTHER_ICMP;
 	if (is_icmp_error(packet->icmp, family))
-		return parse_quote(cursor, packet, family);
+		return parse_quote(cursor, packet, client, family);
 	return REASON_OTHER_ICMP;
 }
 
 /* Reads all headers up to the transport's, and the quote of an ICMP error. UNDECIDED: packet->flow is about a TCP or UDP flow. */
-static __always_inline enum reason read_headers(struct cursor *cursor, struct packet *packet, const enum family family)
+static __always_inline enum reason read_headers(struct cursor *cursor, struct packet *packet, __be32 *client,
+						const enum family family)
 {
 	if (family == FAMILY_IPV4) {
 		if (!parse_ipv4(cursor, packet))
@@ -56,20 +57,19 @@ static __always_inline enum reason read_headers(struct cursor *cursor, struct pa
 			return REASON_MALFORMED_IPV6;
 	}
 	if (option_scope_all) {
-		if (packet->has_options && !option_ip_options_balance)
+		if (has_ip_options(packet, family) && !option_ip_options_balance)
 			return REASON_IP_OPTIONS;
-		if (packet->is_fragment && !option_fragments_balance)
+		if ((packet->traits & IS_FRAGMENT) && !option_fragments_balance)
 			return REASON_FRAGMENT;
 	}
 
 	if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP && !is_icmp(packet->protocol, family))
 		return REASON_OTHER_PROTOCOL;
 	if (unlikely(is_icmp(packet->protocol, family)))
-		return read_icmp(cursor, packet, family);
+		return read_icmp(cursor, packet, client, family);
 	packet->flow.source = packet->source;
-	packet->flow.destination = packet->destination;
 	packet->flow.protocol = packet->protocol;
-	return packet->is_later_fragment ? UNDECIDED : parse_ports(cursor, packet);
+	return packet->traits & IS_LATER_FRAGMENT ? UNDECIDED : parse_ports(cursor, packet);
 }
 
 /* Malformed packets and echo requests concern us when they are for a VIP's address. Under scope vip, what is not is not ours to
@@ -77,10 +77,10 @@ static __always_inline enum reason read_headers(struct cursor *cursor, struct pa
 static __always_inline enum reason decide_by_address(const struct packet *packet, const struct settings *settings,
 						     enum reason reason, const enum family family)
 {
-	bool is_ours = packet->destination && is_vip_address(settings, packet->destination, family);
+	bool is_ours = packet->network && is_vip_address(settings, packet->destination, family);
 
 	if (reason == REASON_ECHO_REPLY)
-		return decide_echo(packet, is_ours);
+		return decide_echo(packet, is_ours, family);
 	return is_ours || option_scope_all ? reason : REASON_NOT_VIP_MALFORMED;
 }
 
@@ -88,13 +88,13 @@ static __always_inline enum reason decide_by_address(const struct packet *packet
 static __always_inline struct vip *find_vip_of(struct packet *packet, const struct settings *settings,
 					       const enum family family)
 {
-	struct vip_search search = start_vip_search(settings, packet->flow.destination, family);
+	struct vip_search search = start_vip_search(settings, packet->destination, family);
 	__u8 protocol = packet->flow.protocol;
 	__be16 port = packet->flow.ports >> 16;
 	__u32 mask = VIP_EXACT, id = 0;
 	struct vip *vip;
 
-	if (unlikely(packet->is_later_fragment)) {
+	if (unlikely(packet->traits & IS_LATER_FRAGMENT)) {
 		port = 0;
 		protocol |= VIP_KEY_LOWEST_PORT;
 		mask = VIP_OF_LOWEST_PORT;
@@ -113,9 +113,9 @@ static __always_inline struct vip *find_vip_of(struct packet *packet, const stru
 /* A first fragment is treated as a whole packet where fragments are balanced. */
 static __always_inline enum reason reason_without_vip(const struct packet *packet)
 {
-	if (packet->is_icmp_error)
+	if (packet->traits & IS_ICMP_ERROR)
 		return REASON_OTHER_ICMP;
-	if (packet->is_later_fragment || (packet->is_fragment && !option_fragments_balance))
+	if ((packet->traits & IS_LATER_FRAGMENT) || ((packet->traits & IS_FRAGMENT) && !option_fragments_balance))
 		return REASON_NOT_VIP_FRAGMENT;
 	return REASON_NOT_VIP;
 }
@@ -158,10 +158,10 @@ static __always_inline enum reason choose_backend(struct packet *packet, const s
 						  const struct settings *settings, __u32 ports, __u32 cpu,
 						  const enum family family)
 {
-	enum reason reason = packet->is_later_fragment ? REASON_FRAGMENT_GUESSED : REASON_FLOW_BYPASS;
+	enum reason reason = packet->traits & IS_LATER_FRAGMENT ? REASON_FRAGMENT_GUESSED : REASON_FLOW_BYPASS;
 	__u32 backend_id;
 
-	if (!packet->is_later_fragment && !(vip->flags & VIP_BYPASS_FLOW_TABLE)) {
+	if (!(packet->traits & IS_LATER_FRAGMENT) && !(vip->flags & VIP_BYPASS_FLOW_TABLE)) {
 		memory->key = (struct flow_key){.source = packet->flow.source, .ports = ports, .vip = vip->flow_vip};
 		memory->line = flow_line(&memory->key, cpu, family);
 		if (!memory->line)
@@ -169,7 +169,7 @@ static __always_inline enum reason choose_backend(struct packet *packet, const s
 		memory->entry = find_flow(memory->line, &memory->key, family);
 		reason = REASON_FLOW_NEW;
 	}
-	if (memory->entry && !(packet->tcp_flags & TCP_SYN) &&
+	if (memory->entry && !(packet->traits & IS_TCP_SYN) &&
 	    !(packet->flow.protocol == IPPROTO_UDP &&
 	      idle_ticks(memory->entry, memory->now) > settings->udp_idle_ticks)) {
 		backend_id = backend_of(memory->entry);
@@ -179,22 +179,21 @@ static __always_inline enum reason choose_backend(struct packet *packet, const s
 	}
 	if (!set_backend(packet, backend_id))
 		return REASON_NO_BACKEND;
-	return packet->is_icmp_error ? REASON_ICMP_ERROR : reason;
+	return packet->traits & IS_ICMP_ERROR ? REASON_ICMP_ERROR : reason;
 }
 
-/* UNDECIDED: with its outer header, the packet may be sent. */
-static __always_inline enum reason check_outer_size(struct packet *packet, const struct settings *settings,
-						    const enum family family)
+/* Whether the packet may leave with its outer header. */
+static __always_inline bool fits_outer(struct packet *packet, const struct settings *settings, const enum family family)
 {
 	__u32 outer_bytes =
 		packet->backend->family == FAMILY_IPV4 ? sizeof(struct ipv4_header) : sizeof(struct ipv6_header);
-	__u32 bytes = packet->ip_bytes + outer_bytes;
+	__u32 mtu = settings->mtu;
 
-	if (unlikely(settings->mtu != 0 && bytes > settings->mtu))
-		return decide_too_big(packet, settings->mtu > outer_bytes ? settings->mtu - outer_bytes : 0, family);
-	if (unlikely(bytes > MAX_IP_BYTES))
-		return REASON_TOO_BIG;
-	return UNDECIDED;
+	packet->ip_bytes = ip_bytes(packet, family);
+	if (likely(mtu != 0 ? packet->ip_bytes + outer_bytes <= mtu : packet->ip_bytes + outer_bytes <= MAX_IP_BYTES))
+		return true;
+	packet->mtu = mtu > outer_bytes ? mtu - outer_bytes : 0;
+	return false;
 }
 
 /* Whose the packet is, whether it may be forwarded, where to, whether it fits; only then is anything remembered. A reason of the
@@ -202,13 +201,13 @@ static __always_inline enum reason check_outer_size(struct packet *packet, const
 static __always_inline enum reason find_target(struct packet *packet, const struct settings *settings, __u32 cpu,
 					       const enum family family)
 {
-	enum reason reason = UNDECIDED, outcome;
+	enum reason reason = UNDECIDED;
 	struct memory memory = {};
 	struct vip *vip = NULL;
 	__u32 ports = 0;
 
 	memory.now = now_ticks();
-	if (unlikely(packet->is_fragment && option_fragments_balance)) {
+	if (unlikely((packet->traits & IS_FRAGMENT) && option_fragments_balance)) {
 		memory.fragment = fragment_place(packet, cpu, family);
 		if (!memory.fragment)
 			return REASON_INTERNAL_ERROR;
@@ -223,21 +222,23 @@ static __always_inline enum reason find_target(struct packet *packet, const stru
 		ports = packet->flow.ports & vip->ports_mask;
 	}
 
-	if (unlikely(packet->has_options && !option_ip_options_balance))
+	if (unlikely(has_ip_options(packet, family) && !option_ip_options_balance))
 		return REASON_IP_OPTIONS;
-	if (unlikely(packet->is_fragment && !option_fragments_balance))
+	if (unlikely((packet->traits & IS_FRAGMENT) && !option_fragments_balance))
 		return REASON_FRAGMENT;
-	if (unlikely(packet->frame_bytes - packet->tag_bytes > settings->max_frame_bytes))
-		return decide_too_big(packet, settings->max_frame_bytes - ETH_HLEN, family);
+	if (unlikely(packet->frame_bytes - packet->tag_bytes > settings->max_frame_bytes)) {
+		packet->mtu = settings->max_frame_bytes - ETH_HLEN;
+		return REASON_TOO_BIG;
+	}
 
 	if (reason == UNDECIDED)
 		reason = choose_backend(packet, vip, &memory, settings, ports, cpu, family);
 	if (!is_forwarded(reason))
 		return reason;
-	outcome = check_outer_size(packet, settings, family);
-	if (outcome != UNDECIDED)
-		return outcome;
+	if (!fits_outer(packet, settings, family))
+		return REASON_TOO_BIG;
 
+	packet->traffic_class = traffic_class(packet, family);
 	packet->outer_source = vip->flags & VIP_HASH_DESTINATION_PORT ? 0 : last_word(packet->flow.source, family);
 	packet->outer_port = ports;
 	if (reason == REASON_FLOW_HIT)
@@ -254,7 +255,8 @@ static __always_inline enum reason find_target(struct packet *packet, const stru
 static __always_inline enum reason balance_ip(struct xdp_md *ctx, struct cursor *cursor, struct packet *packet,
 					      const struct settings *settings, __u32 cpu, const enum family family)
 {
-	enum reason reason = read_headers(cursor, packet, family);
+	__be32 client[4]; /* of the flow that an ICMP error is about */
+	enum reason reason = read_headers(cursor, packet, client, family);
 
 	if (unlikely(is_malformed(reason) || reason == REASON_ECHO_REPLY)) {
 		reason = decide_by_address(packet, settings, reason, family);
@@ -264,9 +266,11 @@ static __always_inline enum reason balance_ip(struct xdp_md *ctx, struct cursor 
 	if (reason != UNDECIDED)
 		return reason;
 
+	/* Lest clang compile all that follows anew for each kind of packet. */
+	barrier_var(packet->traits);
 	reason = find_target(packet, settings, cpu, family);
-	if (unlikely(reason == REASON_TOO_BIG_REPLY))
-		return write_too_big_reply(ctx, packet, family);
+	if (unlikely(reason == REASON_TOO_BIG))
+		return answer_too_big(ctx, packet, family);
 	if (unlikely(!is_forwarded(reason)))
 		return reason;
 	if (!encapsulate(ctx, packet, settings, family))

@@ -11,8 +11,7 @@
 
 #include "checksum.h"
 #include "ethernet.h"
-#include "ipv4.h"
-#include "ipv6.h"
+#include "ip.h"
 #include "maps.h"
 #include "packet.h"
 

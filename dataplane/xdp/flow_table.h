@@ -133,7 +133,7 @@ static __always_inline enum flow_state next_state(const struct flow_entry *entry
 {
 	if (packet->flow.protocol == IPPROTO_UDP)
 		return FLOW_DATAGRAMS;
-	if ((packet->tcp_flags & (TCP_FIN | TCP_RST)) || state_of(entry) == FLOW_CLOSING)
+	if ((packet->traits & (IS_TCP_FIN | IS_TCP_RST)) || state_of(entry) == FLOW_CLOSING)
 		return FLOW_CLOSING;
 	return FLOW_ESTABLISHED;
 }
@@ -208,11 +208,11 @@ static __always_inline enum reason remember_flow(const struct settings *settings
 	__u32 owner = key->vip | packet->backend_id << 16;
 	enum flow_state state = FLOW_NEW;
 
-	if (packet->tcp_flags & TCP_RST)
+	if (packet->traits & IS_TCP_RST)
 		return REASON_FLOW_BYPASS;
 	if (entry) {
 		/* A SYN seen again, or by a client that uses its port again. */
-		if ((packet->tcp_flags & TCP_SYN) && entry->owner == owner && state_of(entry) != FLOW_CLOSING)
+		if ((packet->traits & IS_TCP_SYN) && entry->owner == owner && state_of(entry) != FLOW_CLOSING)
 			state = state_of(entry);
 	} else {
 		void *flow;

@@ -8,8 +8,7 @@
 #define LAMNA_ICMP_H
 
 #include "address.h"
-#include "ipv4.h"
-#include "ipv6.h"
+#include "ip.h"
 #include "transport.h"
 
 enum icmp_type {
@@ -48,9 +47,10 @@ static __always_inline bool is_echo_request(const struct icmp_header *icmp, cons
 	return icmp->type == (family == FAMILY_IPV4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST);
 }
 
-/* Reads the quoted packet and takes the flow it belongs to as the packet's own. UNDECIDED when that is done. The quote's
+/* Reads the quoted packet and takes the flow it belongs to as the packet's own; the client's address goes to `client`. UNDECIDED when that is done. The quote's
  * own length field is of the packet that was quoted, so it bounds nothing here. */
-static __always_inline enum reason parse_quote(struct cursor *cursor, struct packet *packet, const enum family family)
+static __always_inline enum reason parse_quote(struct cursor *cursor, struct packet *packet, __be32 *client,
+					       const enum family family)
 {
 	const __be32 *source, *destination;
 	const __u32 *ports;
@@ -88,11 +88,13 @@ static __always_inline enum reason parse_quote(struct cursor *cursor, struct pac
 	if (!same_address(source, packet->destination, family))
 		return REASON_OTHER_ICMP;
 
-	packet->flow.source = destination;
-	packet->flow.destination = source;
+	/* A copy, lest the verifier follow every way to this place, of which extension headers make many, to the end. */
+	for (int i = 0; i < ADDRESS_WORDS(family); i++)
+		client[i] = destination[i];
+	packet->flow.source = client;
 	packet->flow.ports = *ports << 16 | *ports >> 16;
 	packet->flow.protocol = protocol;
-	packet->is_icmp_error = true;
+	packet->traits |= IS_ICMP_ERROR;
 	return UNDECIDED;
 }
 

@@ -25,8 +25,7 @@ struct ipv4_header {
 #define IPV4_MORE_FRAGMENTS bpf_htons(0x2000)
 #define IPV4_OFFSET_MASK bpf_htons(0x1fff)
 
-/* The header and its options; the cursor is left before what they carry. NULL: malformed. `fits` tells whether the
- * total length may end before the packet does: not so in a quote, which is cut. */
+/* Checks version and header length, and steps over the options. */
 static __always_inline bool take_ipv4_options(struct cursor *cursor, const struct ipv4_header *ip)
 {
 	if (likely(ip->version_ihl == 0x45))
@@ -40,7 +39,7 @@ static __always_inline bool take_ipv4_options(struct cursor *cursor, const struc
 static __always_inline bool parse_ipv4(struct cursor *cursor, struct packet *packet)
 {
 	struct ipv4_header *ip = take(cursor, sizeof(*ip));
-	__u32 header_bytes;
+	__u32 header_bytes, total_bytes;
 
 	if (!ip)
 		return false;
@@ -50,16 +49,16 @@ static __always_inline bool parse_ipv4(struct cursor *cursor, struct packet *pac
 	if (!take_ipv4_options(cursor, ip))
 		return false;
 	header_bytes = (__u32)(ip->version_ihl & 0xf) * 4;
-	packet->ip_bytes = bpf_ntohs(ip->total_length);
-	if (packet->ip_bytes < header_bytes)
+	total_bytes = bpf_ntohs(ip->total_length);
+	if (total_bytes < header_bytes)
 		return false;
-	cursor->left = packet->ip_bytes - header_bytes;
+	cursor->left = total_bytes - header_bytes;
 
-	packet->traffic_class = ip->tos;
 	packet->protocol = ip->protocol;
-	packet->has_options = header_bytes != sizeof(*ip);
-	packet->is_fragment = ip->fragment & (IPV4_MORE_FRAGMENTS | IPV4_OFFSET_MASK);
-	packet->is_later_fragment = ip->fragment & IPV4_OFFSET_MASK;
+	if (unlikely(ip->fragment & (IPV4_MORE_FRAGMENTS | IPV4_OFFSET_MASK)))
+		packet->traits |= IS_FRAGMENT;
+	if (unlikely(ip->fragment & IPV4_OFFSET_MASK))
+		packet->traits |= IS_LATER_FRAGMENT;
 	packet->fragment_id = ip->id;
 	return true;
 }

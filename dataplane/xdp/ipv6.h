@@ -82,7 +82,6 @@ static __always_inline bool parse_ipv6(struct cursor *cursor, struct packet *pac
 {
 	struct ipv6_header *ip = take(cursor, sizeof(*ip));
 	struct extensions extensions = {};
-	__u32 payload_bytes;
 
 	if (!ip)
 		return false;
@@ -91,10 +90,7 @@ static __always_inline bool parse_ipv6(struct cursor *cursor, struct packet *pac
 	packet->destination = ip->destination;
 	if (*(__u8 *)ip >> 4 != 6)
 		return false;
-	payload_bytes = bpf_ntohs(ip->payload_length);
-	packet->ip_bytes = sizeof(*ip) + payload_bytes;
-	packet->traffic_class = bpf_ntohs(*(__be16 *)ip) >> 4;
-	cursor->left = payload_bytes;
+	cursor->left = bpf_ntohs(ip->payload_length);
 
 	extensions.protocol = ip->next_header;
 	if (!take_extensions(cursor, &extensions))
@@ -102,9 +98,10 @@ static __always_inline bool parse_ipv6(struct cursor *cursor, struct packet *pac
 	packet->protocol = extensions.protocol;
 	if (unlikely(extensions.has_fragment_header)) {
 		/* An "atomic" fragment (RFC 6946) is the only one of its datagram: whole, unless fragments are unwanted. */
-		packet->is_fragment = !option_fragments_balance ||
-				      (extensions.offset_more & (IPV6_MORE_FRAGMENTS | IPV6_OFFSET_MASK));
-		packet->is_later_fragment = extensions.offset_more & IPV6_OFFSET_MASK;
+		if (!option_fragments_balance || (extensions.offset_more & (IPV6_MORE_FRAGMENTS | IPV6_OFFSET_MASK)))
+			packet->traits |= IS_FRAGMENT;
+		if (extensions.offset_more & IPV6_OFFSET_MASK)
+			packet->traits |= IS_LATER_FRAGMENT;
 		packet->fragment_id = extensions.id;
 	}
 	return true;

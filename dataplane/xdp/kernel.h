@@ -22,6 +22,9 @@ typedef __u32 __be32;
 #define false 0
 #define NULL ((void *)0)
 
+/* Makes clang forget what it knows of a variable. */
+#define barrier_var(variable) asm volatile("" : "+r"(variable))
+
 #define SEC(name) __attribute__((section(name), used))
 #define __always_inline inline __attribute__((always_inline))
 #define likely(condition) __builtin_expect(!!(condition), 1)

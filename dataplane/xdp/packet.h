@@ -12,44 +12,50 @@
 /* What a stage says that has not decided: the next one goes on. */
 #define UNDECIDED REASON_COUNT
 
-/* A connection, as seen from its client: source is the client, destination the VIP. The addresses point into the
- * packet, one word (IPv4) or four (IPv6), and die when the packet is resized. An ICMP error carries the flow
- * it is about; any other packet carries its own. */
+/* A connection of a client with a VIP. An ICMP error is about one, any other packet is of one. The client's address is one
+ * word (IPv4) or four (IPv6), in the packet or in a copy, and dies when the packet is resized; the VIP's is the
+ * packet's own destination. */
 struct flow {
 	const __be32 *source;
-	const __be32 *destination;
-	__u32 ports; /* as loaded from the wire: source in the low half */
+	__u32 ports; /* as loaded from the wire: source, the client's, in the low half */
 	__u8 protocol;
 };
 
+/* What a packet is, in one word, since it is asked for in many places. The low bits are those of the TCP header. */
+enum trait {
+	IS_TCP_FIN = 0x01,
+	IS_TCP_SYN = 0x02,
+	IS_TCP_RST = 0x04,
+	IS_FRAGMENT = 0x100,
+	IS_LATER_FRAGMENT = 0x200, /* not the first of its datagram, so without a transport header */
+	IS_ICMP_ERROR = 0x400,
+};
+
 struct packet {
+	__u32 traits; /* enum trait */
+
 	/* The frame. */
 	struct ethernet_header *ethernet;
 	__u32 frame_bytes;
 	__u32 tag_bytes; /* of VLAN tags: 0, 4 or 8 */
 
 	/* The IP header and its extensions. */
-	void *network;
+	void *network; /* NULL: the frame ends before it does */
 	const __be32 *source;
-	const __be32 *destination; /* NULL: the frame ends before it */
-	__u32 ip_bytes; /* header and payload, as the header says */
-	__u8 traffic_class;
+	const __be32 *destination;
 	__u8 protocol; /* after extension headers */
-	bool has_options; /* IPv4 */
-	bool is_fragment;
-	bool is_later_fragment; /* not the first of its datagram, so without a transport header */
 	__u32 fragment_id; /* as loaded from the wire */
 
 	/* The transport header. */
 	struct icmp_header *icmp;
-	bool is_icmp_error;
-	__u8 tcp_flags; /* 0 for all but TCP */
 	struct flow flow;
 
 	/* What was decided. */
 	__u32 vip_id;
 	__u32 backend_id;
 	struct backend *backend;
+	__u32 ip_bytes; /* header and payload, as the header says */
+	__u8 traffic_class;
 	__be32 outer_source; /* what the outer source address is derived from: see encapsulate.h */
 	__be16 outer_port;
 	__u32 mtu; /* told in answer to a packet that is too big */

@@ -47,7 +47,7 @@ static __always_inline __u32 ring_backend(const struct vip *vip, __u32 hash)
 	__u32 slot = ring_slot_of(hash);
 
 	/* Without the barrier clang proves the check needless and drops it, and the verifier sees none. */
-	asm volatile("" : "+r"(slot));
+	barrier_var(slot);
 	if (!ring || slot >= RING_SLOTS)
 		return 0;
 	return ring->slots[slot].backend;

@@ -33,15 +33,12 @@ struct too_big_ipv6 {
 	__be32 mtu;
 };
 
-/* What becomes of a packet of which at most `mtu` bytes, its IP header included, would have been forwarded. Nobody is told that an
- * ICMP error or a later fragment was too big (RFC 1122 section 3.2.2). */
-static __always_inline enum reason decide_too_big(struct packet *packet, __u32 mtu, const enum family family)
+/* Whether the sender is to be told. Nobody is told that an ICMP error or a later fragment was too big (RFC 1122 section 3.2.2),
+ * nor when there is no size that would do. */
+static __always_inline bool can_answer_too_big(const struct packet *packet, const enum family family)
 {
-	if (!option_too_big_icmp || packet->is_icmp_error || packet->is_later_fragment ||
-	    !is_unicast(packet->source, family))
-		return REASON_TOO_BIG;
-	packet->mtu = mtu;
-	return REASON_TOO_BIG_REPLY;
+	return option_too_big_icmp && packet->mtu != 0 && !(packet->traits & (IS_ICMP_ERROR | IS_LATER_FRAGMENT)) &&
+	       is_unicast(packet->source, family);
 }
 
 /* Sums the words from `from` to the end of the frame, which is cut to an even length. */
@@ -58,9 +55,9 @@ static __always_inline __u32 add_rest(__u32 sum, const void *from, const void *e
 	return sum;
 }
 
-/* Answers. Gives the reason the packet ends with. */
-static __always_inline enum reason write_too_big_reply(struct xdp_md *ctx, const struct packet *packet,
-						       const enum family family)
+/* Answers, where the sender is to be told. Gives the reason the packet ends with. */
+static __always_inline enum reason answer_too_big(struct xdp_md *ctx, const struct packet *packet,
+						  const enum family family)
 {
 	const __u32 header_bytes = family == FAMILY_IPV4 ? sizeof(struct too_big_ipv4) : sizeof(struct too_big_ipv6);
 	const __u32 quote_bytes_max = QUOTE_BYTES(family);
@@ -68,6 +65,8 @@ static __always_inline enum reason write_too_big_reply(struct xdp_md *ctx, const
 	__u32 quote_bytes = packet->frame_bytes - ethernet_bytes;
 	void *to, *from, *end;
 
+	if (!can_answer_too_big(packet, family))
+		return REASON_TOO_BIG;
 	quote_bytes = quote_bytes < quote_bytes_max ? quote_bytes & ~1U : quote_bytes_max;
 	if (bpf_xdp_adjust_head(ctx, -(int)header_bytes) ||
 	    bpf_xdp_adjust_tail(ctx, (int)(ethernet_bytes + quote_bytes) - (int)packet->frame_bytes))

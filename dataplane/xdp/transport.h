@@ -13,16 +13,10 @@ struct tcp_header {
 	__be32 sequence;
 	__be32 acknowledgement;
 	__u8 data_offset;
-	__u8 flags;
+	__u8 flags; /* the low bits of enum trait */
 	__be16 window;
 	__u16 checksum;
 	__be16 urgent;
-};
-
-enum tcp_flag {
-	TCP_FIN = 0x01,
-	TCP_SYN = 0x02,
-	TCP_RST = 0x04,
 };
 
 struct udp_header {
@@ -52,7 +46,7 @@ static __always_inline enum reason parse_ports(struct cursor *cursor, struct pac
 		if (!tcp)
 			return REASON_MALFORMED_TCP;
 		packet->flow.ports = tcp->ports;
-		packet->tcp_flags = tcp->flags;
+		packet->traits |= tcp->flags;
 	} else {
 		struct udp_header *udp = take(cursor, sizeof(*udp));
 
