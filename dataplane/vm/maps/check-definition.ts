@@ -48,6 +48,8 @@ const PERCPU_VALUE_BYTES_MAX = 32 * 1024;
 /** sizeof(struct htab_elem) and of struct lpm_trie_node, which share an allocation with key and value. */
 const HTAB_ELEM_BYTES = 48;
 const LPM_NODE_BYTES = 24;
+/** The most CPUs an x86-64 kernel can be built for; many are built for fewer, and refuse more. */
+const NR_CPUS = 8192;
 const LPM_KEY_BYTES_MIN = 5;
 const LPM_KEY_BYTES_MAX = 260;
 const PAGE_BYTES = 4096;
@@ -189,6 +191,7 @@ function checkDevmap(spec: MapSpec, refuse: Refuse): void {
 function checkCpumap(spec: MapSpec, refuse: Refuse): void {
   requireFlags(spec, BPF_F_NUMA_NODE, refuse);
   checkRedirectSizes(spec, refuse);
+  if (spec.maxEntries > NR_CPUS) refuse(E2BIG, `max entries ${spec.maxEntries}, expected at most ${NR_CPUS}`);
 }
 
 function checkRedirectSizes(spec: MapSpec, refuse: Refuse): void {

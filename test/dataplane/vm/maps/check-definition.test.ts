@@ -193,6 +193,7 @@ test.for([
   { type: BPF_MAP_TYPE_DEVMAP, change: { valueSizeBytes: 12 }, errno: "-EINVAL", fact: "value size 12" },
   { type: BPF_MAP_TYPE_DEVMAP, change: { flags: BPF_F_MMAPABLE }, errno: "-EINVAL", fact: "BPF_F_MMAPABLE" },
   { type: BPF_MAP_TYPE_CPUMAP, change: { keySizeBytes: 8 }, errno: "-EINVAL", fact: "key size 8" },
+  { type: BPF_MAP_TYPE_CPUMAP, change: { maxEntries: 8193 }, errno: "-E2BIG", fact: "max entries 8193" },
   { type: BPF_MAP_TYPE_XSKMAP, change: {}, errno: "-EINVAL", fact: "value size 8, expected 4" },
   { type: BPF_MAP_TYPE_RINGBUF, change: { ...RING, keySizeBytes: 4 }, errno: "-EINVAL", fact: "key size 4" },
   {
