@@ -124,16 +124,24 @@ function findProblems(document: YamlDocument, issues: readonly z.core.$ZodIssue[
   const isBelowRefused = ({ path }: ConfigFinding) =>
     refused.size > 0 && path.some((_, index) => refused.has(formatConfigPath(path.slice(0, index + 1))));
 
-  const findings = [
-    ...findingsOf(issues, file).filter((finding) => !isBelowRefused(finding)),
-    ...notYet,
-    ...crossCheck(file),
-  ];
-  return findings.slice(0, PROBLEMS_MAX).map(({ code, path, value, message }) => {
+  const found = findingsOf(issues.slice(0, FINDINGS_MAX), file).filter((finding) => !isBelowRefused(finding));
+  const problems = new Map<string, ConfigProblem>();
+  for (const { code, path, value, message } of [...found, ...notYet, ...crossCheck(file)].slice(
+    0,
+    FINDINGS_MAX,
+  )) {
     const position: Position = document.locate(path, code === "unknown-key" ? "key" : "value");
-    return { code, path: formatConfigPath(path), ...position, value: scalarOrNothing(value), message };
-  });
+    // One mistake is found twice where a number breaks two rules that read the same, and once for each alias of its place.
+    const mistake = `${position.line}:${position.column} ${path.at(-1)} ${message}`;
+    if (problems.has(mistake)) continue;
+    const text = formatConfigPath(path);
+    problems.set(mistake, { code, path: text, ...position, value: scalarOrNothing(value), message });
+  }
+  return [...problems.values()];
 }
+
+/** Aliases can multiply one mistake by a million; what is looked at has a bound, so that the answer comes in seconds. */
+const FINDINGS_MAX = 10 * PROBLEMS_MAX;
 
 function scalarOrNothing(value: unknown): ConfigProblem["value"] {
   if (value === null) return null;

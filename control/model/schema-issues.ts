@@ -4,7 +4,6 @@ import {
   type ConfigFinding,
   type ConfigPath,
   type ConfigProblemCode,
-  formatConfigPath,
   formatFound,
   quoted,
 } from "./config-error.ts";
@@ -13,12 +12,7 @@ import { configJsonSchema } from "./schemas.ts";
 
 /** `file` is the plain data that was validated. */
 export function findingsOf(issues: readonly z.core.$ZodIssue[], file: unknown): ConfigFinding[] {
-  const findings = new Map<string, ConfigFinding>();
-  for (const finding of issues.flatMap((issue) => findingsOfIssue(issue, file))) {
-    // A number beyond 2^53 breaks two rules, which read the same.
-    findings.set(`${formatConfigPath(finding.path)}: ${finding.message}`, finding);
-  }
-  return [...findings.values()];
+  return issues.flatMap((issue) => findingsOfIssue(issue, file));
 }
 
 /** One, or for unknown keys one each. */
@@ -84,16 +78,19 @@ interface KeySchema {
   readonly items?: KeySchema;
 }
 
+/** Made when the first unknown key turns up: a good file has none. */
+let keySchema: KeySchema | undefined;
+
 function unknownKeyMessage(path: ConfigPath, key: string): string {
   if (key === "<<") return 'unknown key "<<": merge keys are not read, expected the keys themselves';
-  const root = configJsonSchema() as KeySchema;
-  let here: KeySchema | undefined = root;
+  keySchema ??= configJsonSchema() as KeySchema;
+  let here: KeySchema | undefined = keySchema;
   for (const step of path) here = typeof step === "number" ? here?.items : here?.properties?.[step];
 
   const known = Object.keys(here?.properties ?? {});
   const nearest = nearestWord(key, known);
   if (nearest !== undefined) return `unknown key ${quoted(key)}; did you mean ${nearest}?`;
-  const elsewhere = placesOf(key, root);
+  const elsewhere = placesOf(key, keySchema);
   if (elsewhere.length > 0) return `unknown key ${quoted(key)} here; it belongs ${elsewhere.join(" or ")}`;
   return `unknown key ${quoted(key)}, expected ${known.join(", ")}`;
 }

@@ -138,3 +138,17 @@ vips:
     "11 bad-value vips[2].port",
   ]);
 });
+
+test("a mistake in a pool that VIPs share by alias is reported once", () => {
+  const text = `
+version: 1
+settings: {gatewayMac: 00:00:de:ad:be:af}
+vips:
+  - {address: 10.200.1.1, port: 80, protocol: tcp, backends: &pool [{address: 10.0.0.1, weight: -1, flags: [local]}]}
+  - {address: 10.200.1.2, port: 80, protocol: tcp, backends: *pool}
+`;
+  expect(problemsOf(text).map(({ path }) => path)).toEqual([
+    "vips[0].backends[0].weight",
+    "vips[0].backends[0].flags[0]",
+  ]);
+});
