@@ -15,10 +15,19 @@ static __always_inline __u16 fold_checksum(__u32 sum)
 	return ~sum;
 }
 
-/* The checksum after one word changed: RFC 1624, equation 3. */
+/* The checksum after one word changed: RFC 1624, equation 3. Not for a message that may consist of zeros from then on: its
+ * checksum is ffff, and this gives 0. IP headers and what has a pseudo-header cannot. */
 static __always_inline __u16 update_checksum(__u16 checksum, __u16 from, __u16 to)
 {
 	return fold_checksum((__u16)~checksum + (__u32)(__u16)~from + to);
+}
+
+/* The checksum after one word became smaller by `difference`. Never 0: ffff says the same, and is right for a message of zeros. */
+static __always_inline __u16 shrink_checksum(__u16 checksum, __u16 difference)
+{
+	__u32 sum = (__u32)checksum + difference;
+
+	return sum + (sum >> 16);
 }
 
 /* Adds up `count` words. The sum of at most 2^16 of them does not overflow. */

@@ -30,8 +30,6 @@ static __always_inline enum reason decide_echo(const struct packet *packet, bool
 static __always_inline void write_echo_reply(const struct packet *packet, const enum family family)
 {
 	struct icmp_header *icmp = packet->icmp;
-	__u16 *type_and_code = (__u16 *)&icmp->type;
-	__u16 before = *type_and_code;
 
 	swap_macs(packet->ethernet);
 	if (family == FAMILY_IPV4) {
@@ -42,14 +40,16 @@ static __always_inline void write_echo_reply(const struct packet *packet, const 
 		ip->ttl = REPLY_TTL;
 		ip->checksum = update_checksum(ip->checksum, ttl_before, *ttl_and_protocol);
 		icmp->type = ICMP_ECHO_REPLY;
+		icmp->checksum = shrink_checksum(icmp->checksum, ICMP_ECHO_REQUEST - ICMP_ECHO_REPLY);
 	} else {
 		struct ipv6_header *ip = packet->network;
+		__u16 *type_and_code = (__u16 *)&icmp->type, before = *type_and_code;
 
 		swap_addresses(ip->source, ip->destination, FAMILY_IPV6);
 		ip->hop_limit = REPLY_TTL;
 		icmp->type = ICMPV6_ECHO_REPLY;
+		icmp->checksum = update_checksum(icmp->checksum, before, *type_and_code);
 	}
-	icmp->checksum = update_checksum(icmp->checksum, before, *type_and_code);
 }
 
 #endif

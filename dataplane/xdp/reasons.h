@@ -16,7 +16,7 @@ enum reason {
 	REASON_NOT_IP,
 	REASON_NOT_VIP, /* TCP or UDP to an address and port that no VIP has */
 	REASON_NOT_VIP_MALFORMED, /* scope vip: malformed, and not addressed to a VIP as far as can be read */
-	REASON_NOT_VIP_FRAGMENT, /* a fragment, or a packet with IP options, that no VIP claims */
+	REASON_NOT_VIP_FRAGMENT, /* a fragment that no VIP claims */
 	REASON_OTHER_PROTOCOL, /* neither TCP, UDP nor a kind of ICMP that is balanced */
 	REASON_OTHER_ICMP, /* ICMP that is neither an error about a VIP's flow nor an echo request that is answered */
 
