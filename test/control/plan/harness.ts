@@ -142,6 +142,8 @@ function textDigest(text: string): number {
 
 export interface Operation {
   readonly what: string;
+  /** Elements of a map that the operation may write over as a whole; not for single stores. */
+  readonly overwrites: { readonly map: string; readonly index: number; readonly count: number } | undefined;
   /** Counts from 0. */
   readonly index: number;
 }
@@ -157,15 +159,15 @@ export interface Observer {
 /** A dataplane that tells `observer` of every operation on it but reading single values. */
 export function observed(dataplane: Dataplane, observer: Observer): Dataplane {
   let next = 0;
-  const around = <T>(what: string, act: () => T): T => {
-    const operation = { what, index: next++ };
+  const around = <T>(what: string, act: () => T, overwrites?: Operation["overwrites"]): T => {
+    const operation = { what, overwrites, index: next++ };
     observer.before?.(operation);
     const result = act();
     observer.after?.(operation);
     return result;
   };
   const aroundAsync = async (what: string, act: () => Promise<void>): Promise<void> => {
-    const operation = { what, index: next++ };
+    const operation = { what, overwrites: undefined, index: next++ };
     observer.before?.(operation);
     await act();
     observer.after?.(operation);
@@ -175,13 +177,18 @@ export function observed(dataplane: Dataplane, observer: Observer): Dataplane {
     valueSizeBytes: map.valueSizeBytes,
     maxEntries: map.maxEntries,
     read: (index) => map.read(index),
-    write: (index, value) => around(`write ${map.name} ${index}`, () => map.write(index, value)),
+    write: (index, value) =>
+      around(`write ${map.name} ${index}`, () => map.write(index, value), { map: map.name, index, count: 1 }),
     store32: (index, offset, value) =>
       around(`store32 ${map.name} ${index}+${offset}`, () => map.store32(index, offset, value)),
     store64: (index, offset, value) =>
       around(`store64 ${map.name} ${index}+${offset}`, () => map.store64(index, offset, value)),
     withView: (index, count, use) =>
-      around(`view ${map.name} ${index}..${index + count}`, () => map.withView(index, count, use)),
+      around(`view ${map.name} ${index}..${index + count}`, () => map.withView(index, count, use), {
+        map: map.name,
+        index,
+        count,
+      }),
     inner: (index) => wrap(map.inner(index)),
   });
   return {
