@@ -59,7 +59,7 @@ function byPosition(a: ConfigWarning, b: ConfigWarning): number {
 
 function readText(file: string): string {
   try {
-    const bytes = readBytes(file === "-" ? "/dev/stdin" : file);
+    const bytes = file === "-" ? readBytes(STDIN) : readFileBytes(file);
     if (bytes.length > TEXT_SIZE_MAX) {
       throw fileError(
         "too-large",
@@ -75,27 +75,47 @@ function readText(file: string): string {
   }
 }
 
-/** At most one byte more than a config file may have, however long the file, pipe or device. */
-function readBytes(file: string): Uint8Array {
+const STDIN = 0;
+
+function readFileBytes(file: string): Uint8Array {
   const descriptor = openSync(file, "r");
   try {
-    let bytes = new Uint8Array(64 * 1024);
-    let length = 0;
-    while (length <= TEXT_SIZE_MAX) {
-      if (length === bytes.length) {
-        const larger = new Uint8Array(Math.min(length * 4, TEXT_SIZE_MAX + 1));
-        larger.set(bytes);
-        bytes = larger;
-      }
-      const count = readSync(descriptor, bytes, length, bytes.length - length, null);
-      if (count === 0) break;
-      length += count;
-    }
-    return bytes.subarray(0, length);
+    return readBytes(descriptor);
   } finally {
     closeSync(descriptor);
   }
 }
+
+/** At most one byte more than a config file may have, however long the file, pipe or device. */
+function readBytes(descriptor: number): Uint8Array {
+  let bytes = new Uint8Array(64 * 1024);
+  let length = 0;
+  while (length <= TEXT_SIZE_MAX) {
+    if (length === bytes.length) {
+      const larger = new Uint8Array(Math.min(length * 4, TEXT_SIZE_MAX + 1));
+      larger.set(bytes);
+      bytes = larger;
+    }
+    const count = readSome(descriptor, bytes.subarray(length));
+    if (count === 0) break;
+    length += count;
+  }
+  return bytes.subarray(0, length);
+}
+
+/** Standard input may have been made non-blocking by whoever shares it: then nothing there yet is EAGAIN, not the end. */
+function readSome(descriptor: number, into: Uint8Array): number {
+  for (;;) {
+    try {
+      return readSync(descriptor, into);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+    }
+  }
+}
+
+const RETRY_MS = 10;
 
 function fileError(
   code: "unreadable" | "too-large",

@@ -8,7 +8,7 @@ export type VerdictName = "pass" | "drop" | "tx" | "redirect" | "aborted";
 export interface ReasonFacts {
   /** A reason always goes with the same verdict. */
   readonly verdict: VerdictName;
-  /** One line for people. */
+  /** For people: one line of a table, so short, and what tells reasons apart first. Forwarded to a backend: only said to which. */
   readonly meaning: string;
 }
 
@@ -16,7 +16,7 @@ export interface ReasonFacts {
 export const REASONS = {
   internal_error: {
     verdict: "aborted",
-    meaning: "a map that the program needs is missing; never seen on a programmed dataplane",
+    meaning: "a map that the program needs is missing: not on a programmed dataplane",
   },
 
   not_ip: { verdict: "pass", meaning: "neither IPv4 nor IPv6, or more than two VLAN tags" },
@@ -32,64 +32,61 @@ export const REASONS = {
   other_protocol: { verdict: "pass", meaning: "neither TCP, UDP nor ICMP" },
   other_icmp: {
     verdict: "pass",
-    meaning: "ICMP that is neither an error about a VIP's flow nor an echo request that is answered",
+    meaning: "ICMP, neither an error about a VIP's flow nor an answered echo request",
   },
 
-  flow_hit: { verdict: "tx", meaning: "forwarded to the backend that the flow table remembers" },
-  flow_new: { verdict: "tx", meaning: "forwarded to a backend chosen from the ring, and remembered" },
+  flow_hit: { verdict: "tx", meaning: "to the backend that the flow table remembers" },
+  flow_new: { verdict: "tx", meaning: "to a backend from the ring, and remembered" },
   flow_bypass: {
     verdict: "tx",
-    meaning: "forwarded to a backend chosen from the ring; not remembered, as the VIP or an RST asks",
+    meaning: "from the ring, not remembered: the VIP bypasses the table, or an RST",
   },
   flow_table_full: {
     verdict: "tx",
-    meaning: "forwarded to a backend chosen from the ring; not remembered, as live flows hold every place",
+    meaning: "from the ring, not remembered: live flows hold every place",
   },
   flow_rate_limited: {
     verdict: "tx",
-    meaning:
-      "forwarded to a backend chosen from the ring; not remembered, as newFlowsPerSecondPerCpu is exceeded",
+    meaning: "from the ring, not remembered: over newFlowsPerSecondPerCpu",
   },
   fragment_hit: {
     verdict: "tx",
-    meaning: "a fragment, forwarded to the backend of its datagram's first fragment seen",
+    meaning: "a fragment, to the backend of its datagram's first fragment seen",
   },
   fragment_guessed: {
     verdict: "tx",
-    meaning:
-      "the first fragment seen of its datagram, without ports: forwarded for the VIP with the lowest port",
+    meaning: "a fragment first seen and without ports, to the VIP of the lowest port",
   },
   icmp_error: {
     verdict: "tx",
-    meaning: "an ICMP error, forwarded to the backend that owns the flow it quotes",
+    meaning: "an ICMP error, to the backend that owns the flow it quotes",
   },
 
   echo_reply: { verdict: "tx", meaning: "an echo request, answered" },
   too_big_reply: {
     verdict: "tx",
-    meaning:
-      "larger than maxFrameBytes or mtu allow, answered with ICMP fragmentation needed or packet too big",
+    meaning: "over maxFrameBytes or mtu; answered with ICMP that says so",
   },
 
   malformed_ethernet: { verdict: "drop", meaning: "cut in the Ethernet header or its VLAN tags" },
   malformed_ipv4: { verdict: "drop", meaning: "an IPv4 header that is cut or cannot be true" },
   malformed_ipv6: {
     verdict: "drop",
-    meaning: "an IPv6 header or extension header that is cut or cannot be true, or too many of them",
+    meaning: "an IPv6 or extension header that is cut or cannot be true, or too many",
   },
   malformed_tcp: { verdict: "drop", meaning: "a TCP header that is cut or cannot be true" },
   malformed_udp: { verdict: "drop", meaning: "a UDP header that is cut or cannot be true" },
   malformed_icmp: {
     verdict: "drop",
-    meaning: "an ICMP header, or the packet that an ICMP error quotes, that is cut or cannot be true",
+    meaning: "an ICMP header or quoted packet that is cut or cannot be true",
   },
   ip_options: { verdict: "drop", meaning: "IPv4 options, where ipOptions says drop" },
   fragment: { verdict: "drop", meaning: "a fragment, where fragments says drop" },
   no_backend: {
     verdict: "drop",
-    meaning: "the VIP has no backend that takes new flows, and the flow is not known",
+    meaning: "no backend of the VIP takes new flows, and the flow is not known",
   },
-  too_big: { verdict: "drop", meaning: "larger than maxFrameBytes or mtu allow, and not answered" },
+  too_big: { verdict: "drop", meaning: "over maxFrameBytes or mtu, and not answered" },
   no_headroom: { verdict: "drop", meaning: "no room before the frame for the outer header" },
 } as const;
 
