@@ -13,9 +13,10 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Config } from "../../control/model/config.ts";
 import { parseConfig } from "../../control/model/config-file.ts";
+import type { ReasonName } from "../../control/model/reasons.ts";
 import { encodePcapng } from "../../dataplane/capture/capture-contents.ts";
 import { FIXTURE_CASES } from "../../pcap-fixtures/all-cases.ts";
-import { Comparison, type Difference, formatDifference } from "../model/comparison.ts";
+import { Comparison, formatStep, type Step } from "../model/comparison.ts";
 import { Model } from "../model/model.ts";
 import { Program } from "../model/program.ts";
 import { randomConfig } from "../model/random-config.ts";
@@ -43,10 +44,12 @@ export interface FuzzResult {
   readonly packets: number;
   /** Packets that were only right for a program that had forgotten a flow or datagram. */
   readonly losses: number;
+  /** How often each reason was given. */
+  readonly reasons: ReadonlyMap<ReasonName, number>;
   readonly failure: FuzzFailure | undefined;
 }
 
-export interface FuzzFailure extends Difference {
+export interface FuzzFailure extends Step {
   /** Of the round. */
   readonly seed: number;
   /** Text of the config that was in force. */
@@ -60,68 +63,85 @@ const CORPUS: readonly Uint8Array[] = FIXTURE_CASES.flatMap(({ packets }) =>
   packets.map(({ frame }) => frame),
 );
 
+/** What the simulated NIC's buffers surely hold. */
+const FRAME_BYTES_MAX = 4000;
 const START_NS = 1_767_225_600_000_000_000n;
 
 export async function fuzzPackets(options: FuzzOptions): Promise<FuzzResult> {
   const endMs = Date.now() + (options.seconds ?? Number.POSITIVE_INFINITY) * 1000;
   const roundsMax = options.rounds ?? Number.POSITIVE_INFINITY;
+  const reasons = new Map<ReasonName, number>();
   let packets = 0;
   let losses = 0;
-  let rounds = 0;
-  for (; rounds < roundsMax && Date.now() < endMs; rounds++) {
+  for (let rounds = 0; ; rounds++) {
+    if (rounds === roundsMax || Date.now() >= endMs) {
+      return { rounds, packets, losses, reasons, failure: undefined };
+    }
     const seed = (options.seed + rounds) >>> 0;
-    const round = await fuzzRound(seed, options.packets ?? 2000, options.changeProbability ?? 0.005);
+    const round = await fuzzRound(seed, options.packets ?? 4000, options.changeProbability ?? 0.003, reasons);
     packets += round.packets;
     losses += round.losses;
-    if (round.failure !== undefined) return { rounds: rounds + 1, packets, losses, failure: round.failure };
+    const { failure } = round;
+    if (failure !== undefined) return { rounds: rounds + 1, packets, losses, reasons, failure };
     options.onRound?.({ seed, packets, losses });
   }
-  return { rounds, packets, losses, failure: undefined };
+}
+
+interface Round {
+  readonly packets: number;
+  readonly losses: number;
+  readonly failure: FuzzFailure | undefined;
 }
 
 async function fuzzRound(
   seed: number,
   packets: number,
   changeProbability: number,
-): Promise<{ readonly packets: number; readonly losses: number; readonly failure: FuzzFailure | undefined }> {
+  reasons: Map<ReasonName, number>,
+): Promise<Round> {
   const random = new Random(seed);
-  let text = randomConfig(random);
-  const program = await Program.open(parse(text));
+  // Tables that are full all the time, some of the time, and never.
+  const flowsPerCpu = random.pick([1, 8, 64, 16384, 16384]);
+  let text = randomConfig(random, flowsPerCpu);
+  const program = await Program.open(parse(text), { cpuCount: random.pick([1, 1, 3]) });
   const model = new Model(parse(text));
   const comparison = new Comparison(model, program);
   let history: { frame: Uint8Array; timeNs: bigint }[] = [];
   let timeNs = START_NS;
   for (let packet = 0; packet < packets; packet++) {
     if (random.chance(changeProbability)) {
-      text = randomConfig(random);
+      text = randomConfig(random, flowsPerCpu);
       const config = parse(text);
       await program.apply(config);
       model.apply(config);
       history = [];
     }
     timeNs += nextStepNs(random);
-    const frame = nextFrame(random);
+    const frame = nextFrame(random, model.config.vips);
     history.push({ frame, timeNs });
-    const difference = comparison.step(frame, timeNs);
-    if (difference === undefined) continue;
-    const failure = { ...difference, seed, config: text, history };
+    const step = comparison.step(frame, timeNs);
+    for (const reason of step.got.reasons) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+    if (step.isRight) continue;
+    const failure = { ...step, seed, config: text, history };
     return { packets: comparison.packets, losses: comparison.losses, failure };
   }
   await program.close();
   return { packets: comparison.packets, losses: comparison.losses, failure: undefined };
 }
 
-function nextFrame(random: Random): Uint8Array {
-  let frame = random.chance(0.6) ? randomFrame(random) : random.pick(CORPUS);
-  for (let count = random.pick([0, 0, 1, 1, 2, 3]); count > 0; count--) {
-    frame = mutate(random, frame, random.chance(0.5) ? random.pick(CORPUS) : randomFrame(random));
+function nextFrame(random: Random, vips: Config["vips"]): Uint8Array {
+  const fresh = (probability: number): Uint8Array =>
+    random.chance(probability) ? randomFrame(random, vips) : random.pick(CORPUS);
+  let frame = fresh(0.7);
+  for (let count = random.pick([0, 0, 0, 0, 0, 1, 1, 1, 2, 3]); count > 0; count--) {
+    frame = mutate(random, frame, fresh(0.5));
   }
-  return frame.subarray(0, 3500);
+  return frame.subarray(0, FRAME_BYTES_MAX);
 }
 
 /** Mostly milliseconds; now and then around the limits of two and thirty seconds, and backwards. */
 function nextStepNs(random: Random): bigint {
-  const ms = random.chance(0.97)
+  const ms = random.chance(0.985)
     ? random.integer(0, 3)
     : random.pick([999, 1000, 1001, 1999, 2000, 2001, 29_999, 30_000, 30_001, 60_001, -500, -5000]);
   return BigInt(ms) * 1_000_000n;
@@ -138,7 +158,7 @@ export function writeFailure(failure: FuzzFailure, folder: string): string {
   writeFileSync(join(folder, "config.yaml"), failure.config);
   writeFileSync(join(folder, "history.pcapng"), encodePcapng({ packets }));
   writeFileSync(join(folder, "packet.pcapng"), encodePcapng({ packets: packets.slice(-1) }));
-  const text = `round of seed ${failure.seed}, ${formatDifference(failure)}`;
+  const text = `round of seed ${failure.seed}, ${formatStep(failure)}`;
   writeFileSync(join(folder, "difference.txt"), `${text}\n`);
   return text;
 }
@@ -168,6 +188,9 @@ async function main(): Promise<void> {
     },
   });
   console.log(`${result.rounds} rounds, ${result.packets} packets, ${result.losses} of them forgotten`);
+  for (const [reason, count] of [...result.reasons].sort(([, a], [, b]) => b - a)) {
+    console.log(`${String(count).padStart(10)}  ${reason}`);
+  }
   if (result.failure === undefined) return;
   console.log(writeFailure(result.failure, values.out));
   console.log(`config and captures are in ${values.out}/`);

@@ -2,7 +2,8 @@
  * The model and the program side by side: each packet goes to both, and their answers must be the same, byte for byte.
  *
  * Where the program's bounded tables have lost a flow or a datagram, or have no place for one, the answer that is right for a dataplane
- * without it is accepted as well, and counted: how often that may happen is for the caller to judge.
+ * without it is accepted as well, and counted: how often that may happen is for the caller to judge. A flow that the program must
+ * not lose, as an established connection, it may not have lost.
  */
 import type { ReasonName, VerdictName } from "../../control/model/reasons.ts";
 import { equalBytes } from "../packets/address.ts";
@@ -11,6 +12,8 @@ import type { Decision, Forgotten, Model } from "./model.ts";
 /** What the program made of a packet. */
 export interface Answer {
   readonly verdict: VerdictName;
+  /** The CPU it ran on. */
+  readonly cpu: number;
   /** Every reason that was counted for this packet: one, if all is well. */
   readonly reasons: readonly ReasonName[];
   readonly frame: Uint8Array;
@@ -22,7 +25,9 @@ export interface Runner {
   run(frame: Uint8Array, timeNs: bigint): Answer;
 }
 
-export interface Difference {
+/** One packet, and what both made of it. */
+export interface Step {
+  readonly isRight: boolean;
   /** Counts packets from 0 since the comparison began. */
   readonly packet: number;
   readonly frame: Uint8Array;
@@ -61,24 +66,24 @@ export class Comparison {
     return this.#losses;
   }
 
-  /** Undefined when both agree. */
-  step(frame: Uint8Array, timeNs: bigint): Difference | undefined {
+  step(frame: Uint8Array, timeNs: bigint): Step {
     const packet = this.#packets++;
     const got = this.#runner.run(frame, timeNs);
-    const arrival = { frame, tick: Number(timeNs / 1_000_000n) };
+    const arrival = { frame, tick: Number(timeNs / 1_000_000n), cpu: got.cpu };
     const expected = this.#model.decide(arrival);
     if (agrees(expected, got)) {
       expected.commit();
-      return undefined;
+      return { packet, frame, timeNs, expected, got, isRight: true };
     }
     for (const loss of LOSSES) {
       const other = this.#model.decide(arrival, loss);
-      if (!agrees(other, got)) continue;
+      const isAllowed = !(loss.flow && expected.isFlowHeld);
+      if (!isAllowed || !agrees(other, got)) continue;
       this.#losses++;
       other.commit();
-      return undefined;
+      return { packet, frame, timeNs, expected: other, got, isRight: true };
     }
-    return { packet, frame, timeNs, expected, got };
+    return { packet, frame, timeNs, expected, got, isRight: false };
   }
 }
 
@@ -93,7 +98,7 @@ function agrees(expected: Decision, got: Answer): boolean {
 }
 
 /** Both answers and the packet, for a person to look at. */
-export function formatDifference({ packet, frame, timeNs, expected, got }: Difference): string {
+export function formatStep({ packet, frame, timeNs, expected, got }: Step): string {
   const lines = [
     `packet ${packet}, ${frame.length} bytes, at ${timeNs} ns:`,
     hexdump(frame),

@@ -89,22 +89,24 @@ export class FlowTable {
       const age = ageTicks(tick, flow.seen);
       if (flow.state === "new") {
         if (oldestNew === undefined || age > oldestNew.age) oldestNew = { key, age };
-      } else if (age > idleTicksMax(flow.state, settings)) return key;
+      } else if (!isHeld(flow, tick, settings)) return key;
     }
     return oldestNew?.key;
   }
 }
 
-function idleTicksMax(state: FlowState, settings: Config["settings"]): number {
+/** Whether a flow's place is its own: a new flow can be pushed out at any time, others once they have been idle for too long. */
+export function isHeld({ state, seen }: Flow, tick: number, settings: Config["settings"]): boolean {
+  const age = ageTicks(tick, seen);
   switch (state) {
     case "new":
-      return 0;
+      return false;
     case "established":
-      return ESTABLISHED_IDLE_TICKS;
+      return age <= ESTABLISHED_IDLE_TICKS;
     case "closing":
-      return CLOSING_IDLE_TICKS;
+      return age <= CLOSING_IDLE_TICKS;
     case "datagrams":
-      return settings.udpIdleSeconds * TICKS_PER_SECOND;
+      return age <= settings.udpIdleSeconds * TICKS_PER_SECOND;
   }
 }
 

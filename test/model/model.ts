@@ -20,7 +20,15 @@ import { parseIpv6 } from "../packets/ipv6.ts";
 import { TCP_FIN, TCP_RST, TCP_SYN } from "../packets/tcp.ts";
 import { echoReply, isOneHost, tooBigReply } from "./answer.ts";
 import { dissect, followExtensions, type IpPacket, isIcmp, isTcpOrUdp, transportProblem } from "./dissect.ts";
-import { ageTicks, CpuMemory, type Flow, type FlowState, FRAGMENT_TICKS, TICKS_PER_SECOND } from "./flow.ts";
+import {
+  ageTicks,
+  CpuMemory,
+  type Flow,
+  type FlowState,
+  FRAGMENT_TICKS,
+  isHeld,
+  TICKS_PER_SECOND,
+} from "./flow.ts";
 import { encapsulate, outerSizeBytes } from "./outer-header.ts";
 import { type ModelVip, type Tuple, VipSet } from "./vip-set.ts";
 
@@ -33,8 +41,8 @@ export interface Decision {
   readonly vip: string | undefined;
   /** Address text. */
   readonly backend: string | undefined;
-  /** Whether something remembered made the decision, so that a program which forgot it would decide otherwise. */
-  readonly isFromMemory: boolean;
+  /** Whether the packet's flow is one that the program must not have lost: established, or closed or UDP, and not idle for too long. */
+  readonly isFlowHeld: boolean;
   /** Makes the model remember what the program does. */
   commit(): void;
 }
@@ -105,7 +113,7 @@ export class Model {
 interface Choice {
   readonly backend: Uint8Array;
   readonly reason: Reason;
-  readonly isFromMemory: boolean;
+  readonly isFlowHeld: boolean;
   commit(): void;
 }
 
@@ -221,7 +229,7 @@ class Case {
       backend: parseText(datagram.backend),
       client: datagram.hashesDestinationPort ? new Uint8Array(packet.source.length) : packet.source,
       clientPort: datagram.sourcePort,
-      isFromMemory: true,
+      isFlowHeld: false,
       commit: () => {},
     });
   }
@@ -263,7 +271,7 @@ class Case {
       backend,
       client: vip.hashesDestinationPort ? new Uint8Array(packet.source.length) : packet.source,
       clientPort: 0,
-      isFromMemory: false,
+      isFlowHeld: false,
       commit: () => {},
     });
   }
@@ -336,7 +344,7 @@ class Case {
     const backend =
       flow === undefined ? vip.ringBackend(masked, this.#config.settings.hashSeed) : parseText(flow.backend);
     if (backend === undefined) return undefined;
-    return { backend, reason: "icmp_error", isFromMemory: flow !== undefined, commit: () => {} };
+    return { backend, reason: "icmp_error", isFlowHeld: this.#isHeld(flow), commit: () => {} };
   }
 
   /** A flow that counts as known: in the table and, if UDP, not idle for too long. */
@@ -346,6 +354,10 @@ class Case {
     if (flow === undefined || protocol !== IPPROTO_UDP) return flow;
     const idleTicks = this.#config.settings.udpIdleSeconds * TICKS_PER_SECOND;
     return ageTicks(this.#tick, flow.seen) > idleTicks ? undefined : flow;
+  }
+
+  #isHeld(flow: Flow | undefined): boolean {
+    return flow !== undefined && isHeld(flow, this.#tick, this.#config.settings);
   }
 
   /** `tcpFlags` undefined: UDP. */
@@ -360,7 +372,7 @@ class Case {
       return {
         backend: parseText(known.backend),
         reason: "flow_hit",
-        isFromMemory: true,
+        isFlowHeld: this.#isHeld(known),
         commit: () => this.#remember(vip, masked, { ...known, state }),
       };
     }
@@ -368,7 +380,7 @@ class Case {
     const backend = vip.ringBackend(masked, this.#config.settings.hashSeed);
     if (backend === undefined) return undefined;
     if (vip.bypassesFlowTable || (flags & TCP_RST) !== 0) {
-      return { backend, reason: "flow_bypass", isFromMemory: false, commit: () => {} };
+      return { backend, reason: "flow_bypass", isFlowHeld: false, commit: () => {} };
     }
     return this.#chooseNew(vip, masked, backend, isSyn);
   }
@@ -376,26 +388,26 @@ class Case {
   #chooseNew(vip: ModelVip, masked: Tuple, backend: Uint8Array, isSyn: boolean): Choice {
     const table = this.#table(masked);
     const old = this.#forgotten.flow ? undefined : table.get(flowKey(vip, masked));
-    const isFromMemory = old !== undefined;
+    const isFlowHeld = this.#isHeld(old);
     const backendText = ipText(backend);
     const fresh = { vip: vip.key, backend: backendText, state: "new", seen: this.#tick } as const;
     if (old !== undefined) {
       // A client that opens a connection again, or UDP after a long pause: the entry is used again.
       const keepsState = isSyn && old.backend === backendText && old.state !== "closing";
       const flow = keepsState ? { ...fresh, state: old.state } : fresh;
-      return { backend, reason: "flow_new", isFromMemory, commit: () => this.#remember(vip, masked, flow) };
+      return { backend, reason: "flow_new", isFlowHeld, commit: () => this.#remember(vip, masked, flow) };
     }
 
     const window = this.#window();
     const limit = this.#config.settings.newFlowsPerSecondPerCpu;
     if (limit > 0 && window.flows >= limit) {
-      return { backend, reason: "flow_rate_limited", isFromMemory, commit: () => this.#count(window, 0) };
+      return { backend, reason: "flow_rate_limited", isFlowHeld, commit: () => this.#count(window, 0) };
     }
     const isFull = this.#forgotten.isLineFull || !table.hasRoom(this.#tick, this.#config.settings);
     return {
       backend,
       reason: isFull ? "flow_table_full" : "flow_new",
-      isFromMemory,
+      isFlowHeld,
       commit: () => {
         if (limit > 0) this.#count(window, 1);
         if (!isFull) this.#remember(vip, masked, fresh);
@@ -463,7 +475,7 @@ class Case {
       frame,
       vip: to.vip,
       backend: ipText(backend),
-      isFromMemory: to.isFromMemory,
+      isFlowHeld: to.isFlowHeld,
       commit: to.commit,
     };
   }
@@ -494,7 +506,7 @@ class Case {
       frame,
       vip: undefined,
       backend: undefined,
-      isFromMemory: false,
+      isFlowHeld: false,
       commit: () => {},
     };
   }

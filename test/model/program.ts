@@ -34,15 +34,15 @@ export class Program implements Runner {
   readonly nic: Nic;
   #loaded: LoadRequest;
   #names: MapNames;
-  /** As they were before the packet in hand. */
-  #reasons: BigUint64Array;
+  /** Reason counters by CPU, as they were before the packet in hand. */
+  readonly #reasons: BigUint64Array[];
 
   private constructor(simulator: Simulator, nic: Nic, loaded: LoadRequest) {
     this.simulator = simulator;
     this.nic = nic;
     this.#loaded = loaded;
     this.#names = { vips: [], backends: [] };
-    this.#reasons = new BigUint64Array(REASON_NAMES.length);
+    this.#reasons = Array.from({ length: simulator.cpuCount }, () => new BigUint64Array(REASON_NAMES.length));
   }
 
   static async open(
@@ -82,6 +82,7 @@ export class Program implements Runner {
     if (action === "over-length")
       throw new RangeError(`a frame of ${frame.length} bytes is too long for the NIC`);
     return {
+      cpu: queue,
       verdict: action,
       reasons: this.#countedReasons(queue),
       frame: outcome.frame.slice(),
@@ -91,11 +92,11 @@ export class Program implements Runner {
 
   /** Which reason counters moved since the packet before, each as often as it did. */
   #countedReasons(cpu: number): Answer["reasons"] {
-    const before = this.#reasons;
+    const before = this.#reasons[cpu]!;
     return this.simulator.map("reason_counters").withView(cpu, 1, (bytes) => {
       const now = new BigUint64Array(bytes.buffer, bytes.byteOffset, before.length);
       const counted = REASON_NAMES.filter((_, reason) => now[reason] !== before[reason]);
-      this.#reasons = now.slice();
+      this.#reasons[cpu] = now.slice();
       return counted;
     });
   }

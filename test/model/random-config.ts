@@ -7,6 +7,9 @@ export const VIP_ADDRESSES_V4 = ["10.200.1.1", "10.200.1.2", "10.200.2.1"] as co
 export const VIP_ADDRESSES_V6 = ["fc00:1::1", "fc00:1::2", "fc00:1:0:0:1::1"] as const;
 export const VIP_PORTS = [80, 443, 53, 0x5000] as const;
 
+/** What fixtures use, so that their packets find VIPs too. */
+const USUAL_PORTS = { tcp: 80, udp: 53 } as const;
+
 const BACKENDS = [
   "10.0.0.1",
   "10.0.0.2",
@@ -26,19 +29,19 @@ const FLAGS = [
   "hash-both-ports",
 ] as const;
 
-/** The text of a config file. Every one has the same capacity, so that one dataplane can take them in turn. */
-export function randomConfig(random: Random): string {
+/** The text of a config file. Configs of the same `flowsPerCpu` have the same capacity, so that one dataplane can take them in turn. */
+export function randomConfig(random: Random, flowsPerCpu: number): string {
   const vips = [...VIP_ADDRESSES_V4, ...VIP_ADDRESSES_V6].flatMap((address) =>
     (["tcp", "udp"] as const).flatMap((protocol) =>
       [0, ...VIP_PORTS]
-        .filter((port) => random.chance(port === 0 ? 0.15 : 0.35))
+        .filter((port) => random.chance(port === 0 ? 0.1 : USUAL_PORTS[protocol] === port ? 0.6 : 0.15))
         .map((port) => randomVip(random, { address, port, protocol })),
     ),
   );
   return stringify(
     {
       version: 1,
-      capacity: { vips: 40, backends: 16, flowsPerCpu: 16384 },
+      capacity: { vips: 40, backends: 16, flowsPerCpu },
       settings: randomSettings(random),
       vips: vips.slice(0, 40),
     },
@@ -59,7 +62,7 @@ function randomSettings(random: Random): Record<string, unknown> {
     hashSeed: random.pick([33554944, 33554944, 0, 0xffffffff, 12345]),
     maglev: random.pick(["v1", "v2"]),
     udpIdleSeconds: random.pick([1, 30]),
-    newFlowsPerSecondPerCpu: random.pick([125000, 0, 50]),
+    newFlowsPerSecondPerCpu: random.pick([125000, 0, 5]),
   };
 }
 
