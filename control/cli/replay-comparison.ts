@@ -32,6 +32,8 @@ export interface Difference {
 
 export interface ComparisonResult {
   readonly expectedName: string;
+  /** False when one of the captures could not be read to its end; their counts then say nothing. */
+  readonly isComplete: boolean;
   readonly foundPackets: number;
   readonly expectedPackets: number;
   /** Packets that both have and that differ. */
@@ -45,7 +47,7 @@ export interface ComparisonResult {
 export const DIFFERENCES_KEPT = 5;
 
 export function isAsExpected(result: ComparisonResult): boolean {
-  return result.differingPackets === 0 && result.foundPackets === result.expectedPackets;
+  return result.isComplete && result.differingPackets === 0 && result.foundPackets === result.expectedPackets;
 }
 
 export class Comparison {
@@ -110,7 +112,7 @@ export class Comparison {
   async finish(): Promise<ComparisonResult> {
     for (;;) {
       const left = await this.prepare();
-      if (left === Number.POSITIVE_INFINITY) return this.result;
+      if (left === Number.POSITIVE_INFINITY) return { ...this.result, isComplete: true };
       this.#expectedPackets += left;
       this.#next += left;
     }
@@ -120,6 +122,7 @@ export class Comparison {
   get result(): ComparisonResult {
     return {
       expectedName: this.#reader.name,
+      isComplete: false,
       foundPackets: this.#foundPackets,
       expectedPackets: this.#expectedPackets,
       differingPackets: this.#differingPackets,

@@ -30,7 +30,7 @@ export function describeComparison(result: ComparisonResult, style: TextStyle): 
   const shown = differingPackets > differences.length ? `, the first ${differences.length} shown` : "";
   const summary = `${formatCount(differingPackets)} of ${formatCount(compared)} packets differ from ${expectedName}${shown}`;
   lines.push(`${paint("red", summary)} (${verdicts})`);
-  if (foundPackets !== expectedPackets) {
+  if (result.isComplete && foundPackets !== expectedPackets) {
     const counts = `${formatCount(foundPackets)} ${plural(foundPackets, "packet")}, expected ${formatCount(expectedPackets)}`;
     lines.push(paint("red", counts));
   }

@@ -5,6 +5,7 @@ import { CaptureError } from "../../dataplane/capture/capture-error.ts";
 import { type CaptureReader, openCapture } from "../../dataplane/capture/capture-reader.ts";
 import { PcapngWriter } from "../../dataplane/capture/pcapng-writer.ts";
 import { WholeFile } from "../../dataplane/capture/whole-file.ts";
+import { MapError } from "../../dataplane/dataplane.ts";
 import { readObject } from "../../dataplane/object/read-object.ts";
 import type { Config } from "../model/config.ts";
 import { readConfig } from "../model/config-file.ts";
@@ -157,10 +158,7 @@ async function replayCapture(
       ),
     problems: (style) => [
       ...(isFaulty ? describeFaults(programmed.nic, style) : []),
-      // A capture that ended early is not to blame for packets that never came.
-      ...(expected === undefined || (failure !== undefined && expected.differingPackets === 0)
-        ? []
-        : ["", ...describeComparison(expected, style)]),
+      ...(expected === undefined ? [] : ["", ...describeComparison(expected, style)]),
     ],
   });
   if (failure !== undefined) throw failure;
@@ -209,10 +207,10 @@ async function openProgrammed(config: Config, options: ReplayOptions): Promise<P
     return await openProgrammedSimulator(config, object, { queues: options.queues });
   } catch (cause) {
     if (cause instanceof PlanError) throw new UsageError(`${options.config}: ${cause.message}`, { cause });
-    // What a VM can hold is bounded by its 32-bit addresses; flow tables are most of it.
-    if (cause instanceof RangeError && cause.message.startsWith("out of VM memory")) {
-      const what = `the capacity in ${options.config} with ${options.queues} queues takes more memory than a simulator has`;
-      throw new UsageError(`${what}; lower capacity.flowsPerCpu or --queues`, { cause });
+    // The object's maps are sound, so it is their sizes: a VM's addresses have 32 bits, and flow tables take most of them.
+    if (cause instanceof MapError && cause.code === "bad-definition") {
+      const what = `the capacity in ${options.config} with --queues ${options.queues} is more than a simulator holds`;
+      throw new UsageError(`${what} (${cause.message}); lower capacity.flowsPerCpu or --queues`, { cause });
     }
     throw cause;
   }
