@@ -105,6 +105,7 @@ describe("a VIP programmed by hand", () => {
     const request = withOption(smallRequest(), "option_external_clock", true);
     await simulator.replaceProgram(withOption(request, "option_scope_all", true));
     expect(nic.process(stranger, 0n).action).toBe("drop");
+    expect(simulator.createNic().process(stranger, 0n).action).toBe("drop");
     expect(nic.process(tcpFrame(2, 300), 0n).action).toBe("tx");
     expect(simulator.map(".rodata").read(0)[0]).toBe(1);
 

@@ -89,6 +89,12 @@ test("what is sent arrives, but for what was counted as lost and twice", () => {
   );
 });
 
+test("a frame that is held back keeps its bytes, though the sender uses its buffer again", () => {
+  const { received } = send({ reordering: 0.5 }, 200);
+  for (const { bytes, timestampNs } of received.frames)
+    expect([...bytes]).toEqual(new Array(16).fill(Number(timestampNs)));
+});
+
 test("rates come out as they were asked for", () => {
   const { wire } = send({ loss: 0.1, corruption: 0.5 }, 20_000);
   expect(wire.counts.lost / 20_000).toBeCloseTo(0.1, 1);

@@ -28,7 +28,7 @@ test.for([
   { name: "a per-CPU array", type: BPF_MAP_TYPE_PERCPU_ARRAY, isPerCpu: true },
 ])("$name behaves as a plain array does", ({ type, isPerCpu }) => {
   fc.assert(
-    fc.property(fc.array(operation, { maxLength: 60 }), (operations) => {
+    fc.property(fc.array(operation, { maxLength: 60, size: "max" }), (operations) => {
       const spec = mapSpec({ type, maxEntries: ENTRIES, valueSizeBytes: VALUE_BYTES });
       const { map, program } = bench(spec, { cpuCount: CPUS });
       const model = Array.from({ length: ENTRIES }, () =>

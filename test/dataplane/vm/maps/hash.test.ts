@@ -74,7 +74,7 @@ const operation = fc.record({
 test.for(TYPES)("$name behaves as the model does, entry by entry", ({ type, flags: mapFlags, ...kind }) => {
   fc.assert(
     fc.property(
-      fc.array(operation, { maxLength: 120 }),
+      fc.array(operation, { maxLength: 120, size: "max" }),
       fc.integer({ min: 1, max: 6 }),
       fc.nat(),
       (operations, maxEntries, hashSeed) => {
@@ -147,6 +147,32 @@ describe("keys", () => {
     map.updateValue(u32(1), filled(8, 1));
     expect(map.nextKey(u32(99))).toEqual(map.nextKey(undefined));
   });
+});
+
+test("keys with the same hash are different keys", () => {
+  const keyOf = (i: number): Uint8Array => Uint8Array.of(...u32(i), ...u32(Math.imul(i, 0x9e3779b1) >>> 0));
+  const view = new DataView(new ArrayBuffer(8));
+  const seen = new Map<number, number>();
+  const pairs: [number, number][] = [];
+  // About 200,000² / 2^33 pairs are to be expected.
+  for (let i = 0; i < 200_000; i++) {
+    new Uint8Array(view.buffer).set(keyOf(i));
+    const hash = hashBytes(view, { address: 0, sizeBytes: 8, seed: 0 });
+    const other = seen.get(hash);
+    if (other === undefined) seen.set(hash, i);
+    else pairs.push([other, i]);
+  }
+  expect(pairs).not.toEqual([]);
+  for (const [one, other] of pairs) {
+    const keys = [keyOf(one), keyOf(other)];
+    const { map } = bench(mapSpec({ type: BPF_MAP_TYPE_HASH, keySizeBytes: 8 }));
+    keys.forEach((key, i) => {
+      expect(map.updateValue(key, filled(8, i), 1n)).toBe(0);
+    });
+    expect(keys.map((key) => map.lookupValue(key)?.[0])).toEqual([0, 1]);
+    expect(map.deleteKey(keys[0]!)).toBe(0);
+    expect(map.lookupValue(keys[1]!)).toEqual(filled(8, 1));
+  }
 });
 
 test("a pointer to a value keeps the old value when the entry is replaced", () => {
