@@ -65,7 +65,12 @@ export function linkObject(
 ): ReadonlyMap<string, LinkedProgram> {
   const linked = new Map<string, LinkedProgram>();
   for (const program of object.programs) {
-    if (options.isWanted?.(program) ?? true) linked.set(program.name, linkProgram(machine, program, options));
+    if (!(options.isWanted?.(program) ?? true)) continue;
+    if (!object.isLittleEndian) {
+      const why = "the object is big-endian, and a machine's memory is little-endian";
+      throw faultAt(program, 0, { code: "bad-program", why });
+    }
+    linked.set(program.name, linkProgram(machine, program, options));
   }
   for (const spec of object.maps) {
     if (spec.type === BPF_MAP_TYPE_PROG_ARRAY) fillProgramArray(machine, spec, linked);

@@ -33,12 +33,6 @@ const GUARD_BYTES = 256;
 export interface MachineOptions {
   /** Each has a stack, a packet buffer and values of per-CPU maps. Default 1. */
   readonly cpuCount?: number;
-  /** Entries by map name, in place of what the spec says. */
-  readonly maxEntries?: ReadonlyMap<string, number>;
-  /** Entries of the inner maps' template, by the outer map's name. */
-  readonly innerMaxEntries?: ReadonlyMap<string, number>;
-  /** First bytes of element 0, by map name, in place of the spec's `contents`: how `.rodata` gets its options. */
-  readonly contents?: ReadonlyMap<string, Uint8Array>;
   /** frame_sz of every packet buffer: headroom of 256, frame, tailroom, reserve of 320. Default 4096. */
   readonly bufferSizeBytes?: number;
   readonly clock?: ClockOptions;
@@ -74,8 +68,8 @@ export class Machine {
   readonly #programsById: (LinkedProgram | undefined)[] = [undefined];
 
   /**
-   * Makes every map, and fills map-in-maps whose spec says what with. Throws MapError when one cannot be made, and RangeError when
-   * memory runs out.
+   * Makes every map as its spec says (for other sizes, or other options in `.rodata`, change the spec), and fills map-in-maps whose
+   * spec says what with. Throws MapError when one cannot be made, and RangeError when memory runs out.
    */
   constructor(maps: readonly MapSpec[], options: MachineOptions = {}) {
     this.#options = options;
@@ -89,7 +83,7 @@ export class Machine {
       { length: this.cpuCount },
       (_, index) => new Cpu(this.memory, index, options.bufferSizeBytes),
     );
-    for (const spec of maps) this.#mapsByName.set(spec.name, this.createMap(this.#sized(spec)));
+    for (const spec of maps) this.#mapsByName.set(spec.name, this.createMap(spec));
     for (const spec of maps) this.#fillMapInMap(spec);
   }
 
@@ -196,21 +190,6 @@ export class Machine {
   /** Forgets a program that was replaced. PROG_ARRAYs that still hold its id find nothing. */
   removeProgram(program: LinkedProgram): void {
     this.#programsById[program.id] = undefined;
-  }
-
-  #sized(spec: MapSpec): MapSpec {
-    const { maxEntries, innerMaxEntries, contents } = this.#options;
-    const entries = maxEntries?.get(spec.name);
-    const innerEntries = innerMaxEntries?.get(spec.name);
-    const bytes = contents?.get(spec.name);
-    return {
-      ...spec,
-      ...(entries === undefined ? {} : { maxEntries: entries }),
-      ...(bytes === undefined ? {} : { contents: bytes }),
-      ...(innerEntries === undefined || spec.inner === undefined
-        ? {}
-        : { inner: { ...spec.inner, maxEntries: innerEntries } }),
-    };
   }
 
   #fillMapInMap(spec: MapSpec): void {

@@ -69,14 +69,17 @@ export class XdpBuffer {
 
   /**
    * Puts a frame in, without metadata; any length from 0 to `frameBytesMax` (the kernel's test_run wants 14). Throws RangeError
-   * when it is longer. The bytes are copied.
+   * when it is longer. The bytes are copied; the headroom is zeroed, so that what a program makes of it does not depend on the
+   * frames before.
    */
   load(frame: Uint8Array, from: { readonly ingressIfindex: number; readonly rxQueueIndex: number }): void {
     if (frame.length > this.frameBytesMax) {
       throw new RangeError(`frame of ${frame.length} bytes, the buffer takes ${this.frameBytesMax}`);
     }
     const data = this.#hardStart + XDP_PACKET_HEADROOM;
-    this.#memory.u8.set(frame, data);
+    const { u8 } = this.#memory;
+    u8.fill(0, this.#hardStart, data);
+    u8.set(frame, data);
     this.#setEdges(data, data + frame.length);
     const words = this.#memory.u32;
     const context = this.contextAddress >>> 2;
