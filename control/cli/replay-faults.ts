@@ -1,9 +1,15 @@
 /** Programs that the VM had to stop: never seen with a sound program, so each is told with all that is known of it. */
-import type { Nic } from "../../dataplane/nic/nic.ts";
+import type { KeptFault } from "../../dataplane/nic/nic.ts";
 import { formatCount } from "./output.ts";
 import type { TextStyle } from "./replay-text.ts";
 
-export function describeFaults(nic: Nic, { paint }: TextStyle): string[] {
+/** What a NIC kept of its faults. */
+export interface FaultsSeen {
+  readonly faults: readonly KeptFault[];
+  counters(): { readonly xdp_faults: number };
+}
+
+export function describeFaults(nic: FaultsSeen, { paint }: TextStyle): string[] {
   const count = nic.counters().xdp_faults;
   const { faults } = nic;
   const shown = count > faults.length ? `, the first ${faults.length} shown` : "";

@@ -1,6 +1,6 @@
 /** One line on stderr that says how far a long replay is. Only on a terminal, and only after it has taken a while. */
 import { formatCount } from "./output.ts";
-import { formatDuration } from "./replay-text.ts";
+import { formatSeconds } from "./replay-text.ts";
 
 const FIRST_AFTER_MS = 500;
 const EVERY_MS = 200;
@@ -57,5 +57,5 @@ export function describeProgress(at: {
   if (sizeBytes === undefined || sizeBytes === 0 || positionBytes === 0) return `${done}, ${rate}`;
   const fraction = Math.min(positionBytes / sizeBytes, 1);
   const leftMs = (elapsedMs / fraction) * (1 - fraction);
-  return `${Math.floor(fraction * 100)} %, ${done}, ${rate}, ${formatDuration(BigInt(Math.round(leftMs * 1e6)))} left`;
+  return `${Math.floor(fraction * 100)} %, ${done}, ${rate}, ${formatSeconds(leftMs / 1000)} left`;
 }

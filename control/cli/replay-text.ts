@@ -27,8 +27,9 @@ export function alignColumns(
     columns
       .map(({ align }, column) => {
         const cell = cells[column] ?? "";
-        const padded = align === "left" ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!);
-        return paint(padded, column, row);
+        if (align === "right") return paint(cell.padStart(widths[column]!), column, row);
+        // Nothing is to the right of the last column, so nothing needs to fill it.
+        return paint(column === columns.length - 1 ? cell : cell.padEnd(widths[column]!), column, row);
       })
       .join("  ")
       .trimEnd(),
@@ -71,13 +72,17 @@ export function formatPoints(fraction: number): string {
 /** A length of time in the unit that fits it. */
 export function formatDuration(ns: bigint): string {
   const seconds = Number(ns) / 1e9;
-  if (seconds >= 120) {
-    const whole = Math.round(seconds);
-    const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
-    const tail = `${minutes} min ${String(whole % 60).padStart(2, "0")} s`;
-    return hours > 0 ? `${hours} h ${tail}` : tail;
-  }
+  if (seconds >= 120) return formatSeconds(seconds);
   if (seconds >= 1) return `${seconds.toFixed(2)} s`;
   if (seconds >= 1e-3) return `${(seconds * 1e3).toFixed(2)} ms`;
   return `${(seconds * 1e6).toFixed(2)} us`;
+}
+
+/** To the second: "3 s", "2 min 05 s", "1 h 2 min 05 s". */
+export function formatSeconds(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  const tail = `${minutes} min ${String(whole % 60).padStart(2, "0")} s`;
+  return hours > 0 ? `${hours} h ${tail}` : tail;
 }

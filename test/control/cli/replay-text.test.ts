@@ -23,7 +23,16 @@ test("columns are as wide as their widest cell", () => {
 
 test("colour does not move columns", () => {
   const paint = (cell: string): string => `<${cell}>`;
-  expect(alignColumns([["a"], ["bb"]], [{ align: "left" }], paint)).toEqual(["<a >", "<bb>"]);
+  expect(
+    alignColumns(
+      [
+        ["a", "x"],
+        ["bb", "y"],
+      ],
+      [{ align: "left" }, { align: "left" }],
+      paint,
+    ),
+  ).toEqual(["<a >  <x>", "<bb>  <y>"]);
 });
 
 describe("a bar", () => {
@@ -106,7 +115,7 @@ describe("progress", () => {
 
   test("says how far, how fast and how long", () => {
     expect(describeProgress({ elapsedMs: 1000, ...at })).toBe(
-      "25 %, 2,000 packets, 2,000 packets/s, 3.00 s left",
+      "25 %, 2,000 packets, 2,000 packets/s, 3 s left",
     );
   });
 
