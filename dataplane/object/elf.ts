@@ -143,6 +143,7 @@ function readSectionHeaders(reader: SectionReader): SectionHeader[] {
   if (count > reader.sizeBytes / SECTION_HEADER_SIZE_BYTES) {
     throw reader.error(60, `${count} sections do not fit a file of ${reader.sizeBytes} bytes`);
   }
+  reader.slice(tableOffset, count * SECTION_HEADER_SIZE_BYTES);
   return Array.from({ length: count }, (_, index) => {
     const at = tableOffset + index * SECTION_HEADER_SIZE_BYTES;
     const type = reader.u32(at + 4);
