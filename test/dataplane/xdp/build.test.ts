@@ -1,0 +1,87 @@
+/** The build of the XDP object. That the committed object is fresh is in test/freshness.test.ts. */
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { packageFile } from "../../../control/package-root.ts";
+
+const SCRIPT = "dist/dataplane/xdp/build.js";
+const hasClang =
+  spawnSync("clang-19", ["--version"]).status === 0 && spawnSync("llvm-strip-19", ["--version"]).status === 0;
+if (!hasClang) console.warn("the object is not built: needs clang-19 and llvm-strip-19");
+
+let checkout = "";
+
+/** A checkout elsewhere, of what the build reads. */
+beforeAll(() => {
+  checkout = mkdtempSync(join(tmpdir(), "lamna-build-test-"));
+  mkdirSync(join(checkout, "dist/dataplane/xdp"), { recursive: true });
+  mkdirSync(join(checkout, "dataplane/xdp"), { recursive: true });
+  for (const file of [SCRIPT, "package.json"]) copyFileSync(packageFile(file), join(checkout, file));
+  for (const file of readdirSync(packageFile("dataplane/xdp"))) {
+    if (/\.[ch]$/.test(file))
+      copyFileSync(packageFile("dataplane/xdp", file), join(checkout, "dataplane/xdp", file));
+  }
+});
+afterAll(() => rmSync(checkout, { recursive: true, force: true }));
+
+function build(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): { status: number | null; stderr: string } {
+  const run = spawnSync(process.execPath, [join(checkout, SCRIPT), ...args], {
+    encoding: "utf8",
+    cwd: tmpdir(),
+    env: { ...process.env, ...env },
+  });
+  return { status: run.status, stderr: run.stderr };
+}
+
+test.skipIf(!hasClang && process.env.CI === undefined)(
+  "the bytes do not depend on where the checkout is",
+  () => {
+    const object = join(checkout, "dataplane/xdp/balancer.bpf.o");
+    expect(build([])).toMatchObject({ status: 0, stderr: "" });
+    expect(readFileSync(object).equals(readFileSync(packageFile("dataplane/xdp/balancer.bpf.o")))).toBe(true);
+    expect(build(["--check"]).status).toBe(0);
+
+    const bytes = readFileSync(object);
+    bytes[bytes.length - 1]! ^= 1;
+    writeFileSync(object, bytes);
+    const stale = build(["--check"]);
+    expect(stale.status).toBe(1);
+    expect(stale.stderr).toContain("npm run build:xdp");
+  },
+);
+
+test("another clang is refused", () => {
+  const clang = join(checkout, "clang");
+  writeFileSync(clang, "#!/bin/sh\necho 'Debian clang version 18.1.8'\n");
+  chmodSync(clang, 0o755);
+  const refused = build([], { CLANG: clang });
+  expect(refused.status).toBe(1);
+  expect(refused.stderr).toContain("version 18");
+  expect(refused.stderr).toContain("clang 19");
+});
+
+test("a compiler that is not there is named", () => {
+  const missing = build([], { CLANG: join(checkout, "no-clang") });
+  expect(missing.status).toBe(1);
+  expect(missing.stderr).toContain("no-clang");
+});
+
+test("arguments it does not know are refused", () => {
+  const refused = build(["--fast"]);
+  expect(refused.status).toBe(1);
+  expect(refused.stderr).toContain("--fast");
+});
