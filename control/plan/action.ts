@@ -77,11 +77,11 @@ export function formatAction(action: Action): string {
     case "write-backend":
       return `write backend ${action.id}: ${action.address}`;
     case "build-ring":
-      return `build ring ${action.id} for ${action.label}: ${action.backendCount} backends, ${percent(action.moved)} of the slots move`;
+      return `build ring ${action.id} for ${action.label}: ${counted(action.backendCount, "backend")}, ${percent(action.moved)} of the slots move`;
     case "write-vip":
       return `write vip ${action.id}: ${action.label}, ring ${action.ring}, flows as ${action.flowVip}`;
     case "write-buckets":
-      return `write ${action.rowCount} keys into the VIP table at bucket ${action.firstBucket}`;
+      return `write ${counted(action.rowCount, "key")} into the VIP table at bucket ${action.firstBucket}`;
     case "publish-table":
       return `publish the VIP table at bucket ${action.firstBucket}, seed 0x${action.seed.toString(16).padStart(8, "0")}`;
     case "switch-ring":
@@ -89,6 +89,10 @@ export function formatAction(action: Action): string {
     case "forget-flows":
       return `forget flows: ${action.labels.join(", ")}`;
   }
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** A thousandth of a percent is less than one slot. */

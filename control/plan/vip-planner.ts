@@ -44,6 +44,8 @@ export class VipPlanner {
   /** By key, of VIPs that are placed. */
   readonly #changes = new Map<string, VipChange>();
   readonly #removed: VipChange[] = [];
+  /** What VIPs that are removed are called, by flow_vip. */
+  readonly #gone = new Map<number, string>();
   readonly #vipIds: VipIds;
   readonly #backendIds: BackendIds;
   readonly #owners = new RingOwners();
@@ -107,9 +109,10 @@ export class VipPlanner {
 
   #removeOthers(): void {
     const wanted = new Set(this.#desired.map(({ keyText }) => keyText));
-    for (const [keyText, { label, ring }] of [...this.#live]) {
+    for (const [keyText, { label, ring, flowVip }] of [...this.#live]) {
       if (wanted.has(keyText)) continue;
       this.#live.delete(keyText);
+      this.#gone.set(flowVip, label);
       this.#removed.push({ label, change: "removed", movedSlots: ring === 0 ? 0 : RING_SLOTS });
     }
   }
@@ -261,7 +264,7 @@ export class VipPlanner {
       const vip = live.get(flowVip);
       if (vip === undefined) {
         flows.set(flowVip, "all");
-        labels.push(`all of ${flowVip}, which is gone`);
+        labels.push(`all of ${this.#gone.get(flowVip) ?? `flow VIP ${flowVip}`}, which is gone`);
         this.#flows.deleteVip(flowVip);
         continue;
       }
@@ -278,7 +281,7 @@ export class VipPlanner {
     const liveIds = new Set([...this.#live.values()].map(({ id }) => id));
     const retired = isLast ? [] : this.#vipIds.retiredInFragments((id) => liveIds.has(id));
     this.#vipIds.fragmentsCleared(retired);
-    if (retired.length > 0) labels.push(`fragments of ${retired.length} VIPs that are gone`);
+    if (retired.length > 0) labels.push(`fragments under former ids of VIPs (${retired.join(", ")})`);
     return { flows, fragmentVips: new Set(retired), labels };
   }
 
