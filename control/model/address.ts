@@ -12,7 +12,7 @@ export interface IpAddress {
 
 /** Text that is no address. The message says what is wrong with it and what was expected, without quoting the text. */
 export class AddressError extends Error {
-  readonly code: "syntax" | "leading-zero" | "zone" | "ipv4-mapped" | "brackets" | "prefix";
+  readonly code: "syntax" | "leading-zero" | "zone" | "ipv4-mapped" | "brackets" | "port" | "prefix";
   readonly text: string;
 
   constructor(code: AddressError["code"], text: string, message: string) {
@@ -31,6 +31,8 @@ export function parseIpAddress(text: string): IpAddress {
     throw new AddressError("zone", text, "an address with a zone id, expected one without");
   if (/[[\]]/.test(text))
     throw new AddressError("brackets", text, "expected an address without brackets or port");
+  if (/^[0-9.]+:[0-9]*$/.test(text))
+    throw new AddressError("port", text, "expected an address without a port");
   return text.includes(":") ? parseIpv6(text) : parseIpv4(text);
 }
 

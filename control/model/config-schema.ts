@@ -67,10 +67,13 @@ function flag() {
   return z.boolean({ error: () => "expected true or false" });
 }
 
+const OPTIONAL_TYPES: readonly string[] = ["optional", "default", "prefault"];
+
 function mapping<Shape extends z.core.$ZodShape>(shape: Shape) {
+  const required = Object.keys(shape).filter((key) => !OPTIONAL_TYPES.includes(shape[key]!._zod.def.type));
+  const keys = required.length > 0 ? `with ${required.join(", ")}` : `of ${Object.keys(shape).join(", ")}`;
   return z.strictObject(shape, {
-    error: (issue) =>
-      issue.code === "invalid_type" ? `expected a mapping of ${Object.keys(shape).join(", ")}` : undefined,
+    error: (issue) => (issue.code === "invalid_type" ? `expected a mapping ${keys}` : undefined),
   });
 }
 

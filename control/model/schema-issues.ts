@@ -53,13 +53,17 @@ function codeOf(issue: z.core.$ZodIssue, value: unknown): ConfigProblemCode {
 const NUMBER_TYPES: readonly string[] = ["int", "number"];
 
 function hint(issue: z.core.$ZodIssue, value: unknown): string {
-  if (value === null) return "; leave the key out or give it a value";
-  if (issue.code === "invalid_value" && typeof value === "string") {
-    const nearest = nearestWord(value, issue.values.map(String));
+  if (value === null) return "; leave it out or give it a value";
+  if (typeof value !== "string") return "";
+  if (issue.code === "invalid_value") {
+    const allowed = issue.values.map(String);
+    // As with version: "1".
+    if (allowed.includes(value)) return ", without quotes";
+    const nearest = nearestWord(value, allowed);
     return nearest === undefined ? "" : `; did you mean ${nearest}?`;
   }
   const wantsNumber = /expected .*whole number/.test(issue.message);
-  return wantsNumber && typeof value === "string" && /^\s*-?[0-9]+\s*$/.test(value) ? " without quotes" : "";
+  return wantsNumber && /^\s*-?[0-9]+\s*$/.test(value) ? ", without quotes" : "";
 }
 
 function valueAt(file: unknown, path: ConfigPath): unknown {

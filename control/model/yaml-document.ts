@@ -19,6 +19,8 @@ import {
   Lexer,
   type Node,
   Parser,
+  visit,
+  type YAMLError,
 } from "yaml";
 import {
   ConfigError,
@@ -89,7 +91,7 @@ function compose(source: Source): Node {
   const [document, second] = documents;
   const complaint = document?.errors[0] ?? document?.warnings[0];
   if (complaint !== undefined) {
-    const message = `${complaint.message}${hint(text, complaint.pos[0])}`;
+    const message = complaintText(complaint, source, document);
     throw configError(source, { code: "syntax", offset: complaint.pos[0], message, cause: complaint });
   }
   if (second !== undefined) {
@@ -264,14 +266,46 @@ function lineStartsOf(text: string): number[] {
   return starts;
 }
 
-/** The YAML error that operators of a load balancer meet most: a bare address that ends in a colon reads as a key. */
-function hint(text: string, offset: number): string {
-  const lineStart = text.lastIndexOf("\n", offset - 1) + 1;
-  const lineEnd = text.indexOf("\n", offset);
-  const line = text.slice(lineStart, lineEnd < 0 ? undefined : lineEnd);
-  return /[0-9a-fA-F]::?(\s|,|}|]|$)/.test(line)
-    ? '; an IPv6 address that ends in a colon wants quotes: "fc00::"'
-    : "";
+/** The parser's own words, but for the mistakes that people make most: what they did rather than what the grammar lacks. */
+function complaintText(complaint: YAMLError, source: Source, document: Document.Parsed | undefined): string {
+  const { code, message, pos } = complaint;
+  switch (code) {
+    case "BLOCK_AS_IMPLICIT_KEY":
+    case "BLOCK_IN_FLOW": {
+      const line = restOfLine(source.text, pos[0]);
+      if (/::(\s|[,}\]]|$)/.test(line))
+        return 'a second key on this line; an address that ends in a colon wants quotes: "fc00::"';
+      if (/:(\s|$)/.test(line))
+        return "a second key on this line; a value with a colon and a space in it wants quotes";
+      return "this key has a value, and yet the next line is indented below it; line it up with the key";
+    }
+    case "MISSING_CHAR": {
+      const start = quotedScalarAt(document, pos[0]);
+      return start === undefined
+        ? message
+        : `a quote is not closed that opens in line ${positionAt(source, start).line}`;
+    }
+    default:
+      return message;
+  }
+}
+
+function restOfLine(text: string, offset: number): string {
+  const end = text.indexOf("\n", offset);
+  return text.slice(offset, end < 0 ? undefined : end);
+}
+
+/** Where the quoted scalar begins that `offset` is in or at the end of. */
+function quotedScalarAt(document: Document.Parsed | undefined, offset: number): number | undefined {
+  let start: number | undefined;
+  if (document === undefined) return undefined;
+  visit(document, {
+    Scalar: (_key, { type, range }) => {
+      if (!range || (type !== "QUOTE_DOUBLE" && type !== "QUOTE_SINGLE")) return;
+      if (range[0] <= offset && offset <= range[2]) start = range[0];
+    },
+  });
+  return start;
 }
 
 function configError(

@@ -98,7 +98,7 @@ test("a damaged file is a Config or a ConfigError with places", () => {
       for (const { at, remove, insert } of edits) text = text.slice(0, at) + insert + text.slice(at + remove);
       expectConfigOrError(text);
     }),
-    { numRuns: 3000 },
+    { numRuns: 1500 },
   );
 });
 

@@ -276,7 +276,7 @@ test.for(Object.entries(TYPES))("%s takes a %s and nothing of another type", ([p
   expect(empty).toContainEqual(
     expect.objectContaining({ path: bracketed(path), code: "wrong-type", value: null }),
   );
-  expect(empty[0]?.message).toMatch(/^found nothing, expected .*; leave the key out or give it a value$/);
+  expect(empty[0]?.message).toMatch(/^found nothing, expected .*; leave it out or give it a value$/);
 });
 
 test.for<{ path: string; values: readonly unknown[]; message: RegExp }>([
@@ -395,6 +395,24 @@ test.for([
   expect(problems).toHaveLength(1);
   expect(problems[0]).toMatchObject({ code: "unknown-key", value: 1 });
   expect(problems[0]?.message).toMatch(message);
+});
+
+test.for([
+  { path: "vips.0.port", value: "80", message: /^found "80", .*, without quotes$/ },
+  { path: "version", value: "1", message: /^found "1", .*, without quotes$/ },
+  { path: "settings.mtu", value: "1500", message: /, without quotes$/ },
+  { path: "settings.mtu", value: "large", message: /65535$/ },
+  { path: "vips.0.protocol", value: "TCP", message: /; did you mean tcp\?$/ },
+  { path: "vips.0.address", value: "10.0.0.1:80", message: /without a port$/ },
+  { path: "vips.0", value: "web", message: /^found "web", expected a mapping with address, port, protocol$/ },
+  { path: "settings", value: [], message: /^found a list, expected a mapping with gatewayMac$/ },
+  { path: "capacity", value: 64, message: /^found 64, expected a mapping of vips, backends, flowsPerCpu/ },
+  { path: "vips.0.name", value: 80, message: /^found 80, expected a name in quotes$/ },
+  { path: "vips.0.name", value: "\u0007", message: /^found "\\u0007", expected visible/ },
+  { path: "settings.scope", value: "\u009b31mred\u202e", message: /^found "\\u009b31mred\\u202e", / },
+  { path: "settings.scope", value: "x".repeat(1000), message: /^found "x{60}\.\.\.", / },
+])("$path: $value is answered with $message", ({ path, value, message }) => {
+  expect(problemsOf(configText({ [path]: value }))[0]?.message).toMatch(message);
 });
 
 function valueAt(value: unknown, path: string): unknown {

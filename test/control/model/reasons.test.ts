@@ -2,11 +2,17 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { REASON_NAMES, REASONS } from "../../../control/model/reasons.ts";
+import { Reason } from "../../../dataplane/xdp/generated/balancer.ts";
 
 const HEADER = readFileSync(new URL("../../../dataplane/xdp/reasons.h", import.meta.url), "utf8");
 
 test("every reason of the program has a verdict and a meaning, in the order of their numbers", () => {
   expect(REASON_NAMES).toEqual(reasonsOfHeader().map(({ name }) => name));
+});
+
+test("so it is by the object's own type information", () => {
+  const numbers = REASON_NAMES.map((name, number) => [`REASON_${name.toUpperCase()}`, number]);
+  expect(Reason).toEqual(Object.fromEntries([...numbers, ["REASON_COUNT", REASON_NAMES.length]]));
 });
 
 test("the verdict of each reason is that of its group in the program", () => {

@@ -93,7 +93,26 @@ test.for<{ name: string; text: string; code: string; line?: number; message: Reg
     message: /expected YAML 1\.2/,
   },
   { name: "an unknown directive", text: "%FOO x\n---\na: 1\n", code: "syntax", line: 1, message: /FOO/ },
-  { name: "an unclosed quote", text: "a: 1\nb: 'x\n", code: "syntax", message: /quote/ },
+  {
+    name: "an unclosed quote",
+    text: "a: 1\nb: 'x\nc: 1\nd: 2\n",
+    code: "syntax",
+    message: /not closed that opens in line 2$/,
+  },
+  {
+    name: "a value with a colon and a space",
+    text: "a: b: c\n",
+    code: "syntax",
+    line: 1,
+    message: /with a colon and a space in it wants quotes$/,
+  },
+  {
+    name: "a line that is indented too far",
+    text: "a:\n  state: x\n   mtu: y\n",
+    code: "syntax",
+    line: 2,
+    message: /the next line is indented below it/,
+  },
   { name: "an unclosed list", text: "a: [1,\nb: 2\n", code: "syntax", message: /./ },
   { name: "tabs as indentation", text: "a:\n\tb: 1\n", code: "syntax", line: 2, message: /[Tt]ab/ },
   {
@@ -101,7 +120,7 @@ test.for<{ name: string; text: string; code: string; line?: number; message: Reg
     text: "a:\n  b: fc00::\n  c: 1\n",
     code: "syntax",
     line: 2,
-    message: /wants quotes: "fc00::"/,
+    message: /wants quotes: "fc00::"$/,
   },
   {
     name: "the same in braces",
