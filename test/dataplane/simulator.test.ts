@@ -251,7 +251,7 @@ describe("any object", () => {
     expect(simulator.machine.map("hash").spec.type).toBe(BPF_MAP_TYPE_HASH);
   });
 
-  test("runs on the engine that is handed in", async () => {
+  test("runs on the engine that is handed in, and forgets what was replaced", async () => {
     const reference = interpreter();
     let preparedCount = 0;
     const engine: Engine = {
@@ -264,6 +264,8 @@ describe("any object", () => {
     const simulator = await openSimulator(smallRequest(), { engine });
     await simulator.replaceProgram(smallRequest());
     expect(preparedCount).toBe(2);
+    // The replaced program is forgotten, so that a PROG_ARRAY cannot call it any more.
+    expect([1, 2].map((id) => simulator.machine.programById(id)?.spec.name)).toEqual([undefined, "balance"]);
   });
 });
 
