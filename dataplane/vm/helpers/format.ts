@@ -38,9 +38,13 @@ export function formatText(call: HelperCall, format: string, values: readonly bi
     const value = values[valueIndex++];
     if (value === undefined) return undefined;
     const shown = show(call, match, value);
-    // A letter or digit behind a pointer would be an extension the kernel does not offer programs.
-    if (shown === undefined || (match[4] !== undefined && /[0-9A-Za-z]/.test(format[at] ?? "")))
-      return undefined;
+    if (shown === undefined) return undefined;
+    if (match[4] !== undefined) {
+      // What else is behind a pointer is skipped, as extensions of the kernel's own that it ignores; behind a plain %p it is refused.
+      const start = at;
+      while (/[0-9A-Za-z]/.test(format[at] ?? "")) at++;
+      if (match[4] === "" && at > start) return undefined;
+    }
     text += pad(shown, match[1]!, Number(match[2] ?? 0));
   }
   return text;

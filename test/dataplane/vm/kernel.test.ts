@@ -18,7 +18,7 @@ const PIN = `/sys/fs/bpf/lamna-test-edges-${process.pid}`;
 const FRAME_BYTES = 100;
 
 const reason = whyNot();
-if (reason !== undefined && process.env["CI"] === "true") throw new Error(reason);
+if (reason !== undefined && process.env.CI === "true") throw new Error(reason);
 
 interface Row {
   readonly what: string;
