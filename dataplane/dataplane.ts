@@ -14,7 +14,7 @@ export interface LoadRequest {
   readonly cpuCount: number;
   /** Values of `.rodata` variables; those not named keep what the object has. */
   readonly options: ReadonlyMap<string, number | bigint | boolean>;
-  /** Entries by map name; for a map-in-map, of the inner maps. */
+  /** Entries by map name; for a map-in-map, of its inner maps, of which it then has one for each CPU and no others. */
   readonly maxEntries: ReadonlyMap<string, number>;
 }
 
@@ -46,8 +46,8 @@ export interface DataplaneMap {
   store32(index: number, offsetBytes: number, value: number): void;
   store64(index: number, offsetBytes: number, value: bigint): void;
   /**
-   * The live bytes of `count` elements from `index`, mapped for the length of the call; the view is dead when
-   * `use` returns. Its byteOffset is a multiple of 8, so that typed arrays and Atomics work on its buffer.
+   * The live bytes of `count` elements from `index`, `valueSizeBytes` rounded up to 8 apart, mapped for the length of the call;
+   * the view is dead when `use` returns. Its byteOffset is a multiple of 8, so that typed arrays and Atomics work on its buffer.
    */
   withView<T>(index: number, count: number, use: (bytes: Uint8Array) => T): T;
   /** The inner map at `index` of a map-in-map. Throws MapError for other maps. */

@@ -88,6 +88,7 @@ export class Simulator implements Dataplane {
     return simulatorMap(this.machine, this.#readonlyMaps.get(name) ?? this.machine.map(name));
   }
 
+  /** Takes memory for another `.rodata` each time, since a machine gives none back: a few hundred bytes. */
   async replaceProgram(request: LoadRequest): Promise<void> {
     this.#requireOpen(request.program);
     if (request.cpuCount !== this.cpuCount) {

@@ -127,6 +127,18 @@ describe("a VIP programmed by hand", () => {
     expect(queues.size).toBe(CPU_COUNT);
   });
 
+  test("works on memory that threads can share", async () => {
+    const shared = await openSimulator(withOption(smallRequest(), "option_external_clock", true), {
+      ...CLOCK,
+      machine: { memory: { shared: true, maximumBytes: 64 * 1024 * 1024 } },
+    });
+    programVip(shared);
+    expect(shared.machine.memory.u8.buffer).toBeInstanceOf(SharedArrayBuffer);
+    const sent = shared.createNic().process(tcpFrame(2, 300), 1n);
+    expect([...sent.frame]).toEqual([...nic.process(tcpFrame(2, 300), 1n).frame]);
+    expect(flowsOf(shared, sent.queue)).toHaveLength(1);
+  });
+
   test("shows the program's read-only variables and lets nobody change them", () => {
     const rodata = simulator.map(".rodata");
     expect(() => rodata.write(0, rodata.read(0))).toThrow(expect.objectContaining({ code: "io" }));

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MapError } from "../../../../dataplane/dataplane.ts";
@@ -29,6 +29,8 @@ const BPFFS = "/sys/fs/bpf";
 const missing = whatIsMissing();
 const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
 
+if (isOlderThan(6, 12))
+  console.warn(`definitions of maps are not compared with Linux ${release()}'s, only with 6.12's and later`);
 if (missing !== undefined) console.warn(`maps are not compared with the kernel's: ${missing}`);
 test.runIf(process.env.CI === "true")("CI can compare maps with the kernel's", () => {
   expect(missing).toBeUndefined();
@@ -148,7 +150,8 @@ describe.skipIf(missing !== undefined)(`the kernel's maps (SEED=${seed})`, () =>
     }
   });
 
-  test("definitions are refused with the same number", () => {
+  // Kernels before differ in a few numbers: some sizes were found out only when memory was asked for.
+  test.skipIf(isOlderThan(6, 12))("definitions are refused with the same number", () => {
     const random = seededRandom(seed);
     const pick = (values: readonly number[]): number => values[random() % values.length]!;
     const disagreements: string[] = [];
@@ -190,6 +193,11 @@ function whatIsMissing(): string | undefined {
   const probe = spawnSync("bpftool", ["-j", "map", "show"], { encoding: "utf8" });
   if (probe.error !== undefined) return "there is no bpftool";
   return probe.status === 0 ? undefined : `bpftool cannot list maps: ${probe.stdout.trim()}`;
+}
+
+function isOlderThan(major: number, minor: number): boolean {
+  const [thisMajor = 0, thisMinor = 0] = release().split(".").map(Number.parseFloat);
+  return thisMajor < major || (thisMajor === major && thisMinor < minor);
 }
 
 /** Few different bits, so that prefixes contain each other often. The first bytes are the length, little-endian. */
