@@ -1,6 +1,7 @@
 /**
  * Reading captures from the page cache: how fast packets come out of a file, before anything is done with them. The goal
- * is 1 GB of file a second. One iteration reads the whole file and touches the first byte of every packet.
+ * is 1 GB of file a second. One iteration reads a file of 100 MB and touches the first byte of every packet, so a rate of 10
+ * files a second is 1 GB/s; the lines printed at the end say it in GB/s, as median and quartiles of the iterations.
  */
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +11,7 @@ import { ethernetInterface, NANOSECONDS } from "../dataplane/capture/capture-int
 import { openCapture } from "../dataplane/capture/capture-reader.ts";
 import { type PacketToWrite, PcapngWriter } from "../dataplane/capture/pcapng-writer.ts";
 
-const FILE_BYTES = 256 * 1024 * 1024;
+const FILE_BYTES = 100e6;
 const directory = mkdtempSync(join(tmpdir(), "lamna-bench-"));
 afterAll(() => rmSync(directory, { recursive: true }));
 
@@ -21,9 +22,30 @@ const files = [
   { name: "pcap, 1400-byte packets", path: writePcap(1400) },
 ];
 
-describe(`read ${FILE_BYTES / 1e6} MB (rate in files a second: times ${FILE_BYTES / 1e9} is GB/s)`, () => {
+const rates = new Map<string, number[]>(files.map(({ name }) => [name, []]));
+
+describe("read 100 MB from the page cache", () => {
   for (const { name, path } of files) {
-    bench(name, async () => void (await touchEveryPacket(path)), { time: 3000, iterations: 10 });
+    const options = { time: 2000, iterations: 10, warmupIterations: 5 };
+    bench(
+      name,
+      async () => {
+        const startMs = performance.now();
+        await touchEveryPacket(path);
+        rates.get(name)?.push(FILE_BYTES / 1e6 / (performance.now() - startMs));
+      },
+      options,
+    );
+  }
+});
+
+afterAll(() => {
+  for (const [name, found] of rates) {
+    const sorted = found.sort((a, b) => a - b);
+    const at = (fraction: number): string => sorted[Math.floor((sorted.length - 1) * fraction)]!.toFixed(2);
+    console.log(
+      `${name.padEnd(26)} ${at(0.5)} GB/s (quartiles ${at(0.25)} to ${at(0.75)}, ${sorted.length} runs)`,
+    );
   }
 });
 

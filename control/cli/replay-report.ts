@@ -34,7 +34,7 @@ export function buildReport(
     reasons: reasonCounts(counts.counters),
     vips: config.vips.map((vip, v) => vipReport(vip, counts.counters.vips[v]!, counts.traffic[v]!)),
     backends: backendReports(config, counts.counters),
-    nsPerPacket: run.packets < MEASURED_PACKETS_MIN ? null : run.simulationNs / run.packets,
+    nsPerPacket: run.packets < MEASURED_PACKETS_MIN ? null : tenths(run.simulationNs / run.packets),
     engine: run.engine,
   };
 }
@@ -85,4 +85,9 @@ function backendReports(config: Config, counters: Counters): BackendReport[] {
 function reasonCounts({ reasons }: Counters): ReplayReport["reasons"] {
   const entries = REASON_NAMES.map((name) => [name, Number(reasons[name])]);
   return Object.fromEntries(entries) as ReplayReport["reasons"];
+}
+
+/** Clocks tell no more. */
+function tenths(value: number): number {
+  return Math.round(value * 10) / 10;
 }

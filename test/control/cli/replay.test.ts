@@ -201,6 +201,18 @@ describe("--out", () => {
     expect((await decodeCapture(out)).packets).toHaveLength(3);
   });
 
+  test("has packets of any size that a capture may have", async () => {
+    const sizes = [0, 1, 13, 14, 1515, 3521, 65_536, 262_144];
+    const capture = encodePcapng({
+      packets: sizes.map((size, i) => ({ timeNs: BigInt(i), bytes: new Uint8Array(size).fill(i) })),
+    });
+    const out = join(directory, "out.pcapng");
+    expect(replayJson(...small(capture), "--out", out).verdicts.pass).toBe(sizes.length);
+    const { packets } = await decodeCapture(out);
+    expect(packets.map(({ bytes }) => bytes.length)).toEqual(sizes);
+    expect(packets.every(({ bytes }, i) => bytes.every((byte) => byte === i))).toBe(true);
+  });
+
   test("of an empty capture is an empty capture", async () => {
     const out = join(directory, "out.pcapng");
     const report = replayJson(...small(encodePcapng({ packets: [] })), "--out", out);

@@ -18,6 +18,21 @@ import {
   NANOSECONDS,
 } from "../../../dataplane/capture/capture-interface.ts";
 
+import {
+  BYTE_ORDERS,
+  type ByteOrder,
+  block,
+  data,
+  enhancedPacket,
+  interfaceDescription,
+  join as joinBytes,
+  option,
+  pack,
+  pcapHeader,
+  pcapPacket,
+  sectionHeader,
+} from "./bytes.ts";
+
 const programs = ["tshark", "capinfos", "editcap", "mergecap"];
 const missing = programs.filter((program) => spawnSync(program, ["--version"]).status !== 0);
 if (missing.length > 0) {
@@ -83,11 +98,10 @@ describe.skipIf(missing.length > 0)("Wireshark's programs", () => {
       ...fields.flatMap((field) => ["-e", field]),
     ]);
     const expected = packets.map((packet) => {
-      const time = `${packet.timeNs / 1_000_000_000n}.${String(packet.timeNs % 1_000_000_000n).padStart(9, "0")}`;
       return [
         packet.id,
         packet.verdict,
-        time,
+        epoch(packet.timeNs),
         packet.bytes.length,
         packet.originalBytes,
         packet.interfaceIndex,
@@ -147,6 +161,40 @@ describe.skipIf(missing.length > 0)("Wireshark's programs", () => {
     ]);
   });
 
+  test.for(
+    BYTE_ORDERS.flatMap((order) => [
+      { name: `${order} pcapng`, file: join(directory, `${order}.pcapng`), bytes: handMadePcapng(order) },
+      {
+        name: `${order} pcap`,
+        file: join(directory, `${order}.pcap`),
+        bytes: handMadePcap(order, 0xa1b2c3d4),
+      },
+      {
+        name: `${order} nanosecond pcap`,
+        file: join(directory, `${order}.ns.pcap`),
+        bytes: handMadePcap(order, 0xa1b23c4d),
+      },
+    ]),
+  )("a $name file that neither wrote is the same to both", async ({ file, bytes }) => {
+    writeFileSync(file, bytes);
+    const fields = ["frame.time_epoch", "frame.cap_len", "frame.len"];
+    const rows = run("tshark", [
+      "-n",
+      "-r",
+      file,
+      "-T",
+      "fields",
+      ...fields.flatMap((field) => ["-e", field]),
+    ]);
+    const { packets: found } = await decodeCapture(file);
+    expect(found).toHaveLength(2);
+    expect(rows.trimEnd().split("\n")).toEqual(
+      found.map(
+        ({ timeNs, bytes, originalBytes }) => `${epoch(timeNs ?? 0n)}\t${bytes.length}\t${originalBytes}`,
+      ),
+    );
+  });
+
   test("two of our files in a row are two sections to both", async () => {
     const twice = join(directory, "twice.pcapng");
     writeFileSync(twice, Buffer.concat([written, written]));
@@ -158,3 +206,38 @@ describe.skipIf(missing.length > 0)("Wireshark's programs", () => {
     expect(ids.trimEnd().split("\n")).toHaveLength(2 * packets.length);
   });
 });
+
+/** Seconds since 1970 as tshark writes them. */
+function epoch(timeNs: bigint): string {
+  return `${timeNs / 1_000_000_000n}.${String(timeNs % 1_000_000_000n).padStart(9, "0")}`;
+}
+
+function handMadePcapng(order: ByteOrder): Uint8Array {
+  const options = joinBytes(
+    option(order, 9, Uint8Array.of(9)),
+    option(order, 14, pack(order, [[8, 1_000_000_000]])),
+  );
+  return joinBytes(
+    sectionHeader(order),
+    interfaceDescription(order, { snapLength: 100, options }),
+    enhancedPacket(order, data(60), { timestamp: 700_000_000_123_456_789n }),
+    block(
+      order,
+      5,
+      pack(order, [
+        [4, 0],
+        [4, 1],
+        [4, 2],
+      ]),
+    ),
+    enhancedPacket(order, data(100), { timestamp: 700_000_000_123_456_790n, originalBytes: 1514 }),
+  );
+}
+
+function handMadePcap(order: ByteOrder, magic: number): Uint8Array {
+  return joinBytes(
+    pcapHeader(order, { magic }),
+    pcapPacket(order, data(60), { seconds: 1_700_000_000, fraction: 123_456 }),
+    pcapPacket(order, data(61), { seconds: 1_700_000_001, fraction: 999_999, originalBytes: 1514 }),
+  );
+}
