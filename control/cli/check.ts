@@ -69,16 +69,9 @@ function print(result: Result): void {
     return;
   }
   const { file, config, warnings, memory } = result;
-  for (const { path, line, column, message } of warnings) {
-    const warning = {
-      code: "bad-value",
-      path,
-      line,
-      column,
-      value: undefined,
-      message: `warning: ${message}`,
-    } as const;
-    process.stderr.write(`${formatConfigProblem(file, warning)}\n`);
+  for (const warning of warnings) {
+    const message = `warning: ${warning.message}`;
+    process.stderr.write(`${formatConfigProblem(file, { ...warning, message })}\n`);
   }
   const paint = painterFor(process.stdout);
   const lines = [

@@ -64,10 +64,13 @@ const LINES_MAX = 30;
 /** A broken generator can make a million bad lines; nobody reads more than this. */
 export const PROBLEMS_MAX = 1000;
 
-/** `file:line:column: path: message`, which editors and terminals make a link of. */
-export function formatConfigProblem(file: string, { path, line, column, message }: ConfigProblem): string {
+/** `file:line:column: path: message`, which editors and terminals make a link of; safe for a terminal. */
+export function formatConfigProblem(
+  file: string,
+  { path, line, column, message }: Omit<ConfigProblem, "code" | "value">,
+): string {
   const place = line === undefined ? file : `${file}:${line}:${column}`;
-  return path === "" ? `${place}: ${message}` : `${place}: ${path}: ${message}`;
+  return escapeInvisible(path === "" ? `${place}: ${message}` : `${place}: ${path}: ${message}`);
 }
 
 /** "vips[0].name"; a key that is no plain word is quoted: vips[0]["a b"]. */
@@ -97,15 +100,22 @@ export function formatFound(value: unknown): string {
   }
 }
 
-/** A string that came from outside, in double quotes, cut to `QUOTED_MAX` characters, everything invisible escaped. */
+/** A string that came from outside, in double quotes, cut to `QUOTED_MAX` characters. */
 export function quoted(text: string): string {
   const short = text.length > QUOTED_MAX ? `${text.slice(0, QUOTED_MAX)}...` : text;
-  return JSON.stringify(short).replace(
+  return escapeInvisible(JSON.stringify(short));
+}
+
+const QUOTED_MAX = 60;
+
+function escapeInvisible(text: string): string {
+  return text.replace(
     INVISIBLE,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
 
-const QUOTED_MAX = 60;
-/** C1 controls, zero-width and direction characters, line separators: what JSON.stringify lets through. */
-const INVISIBLE = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]/g;
+/** Control characters, zero-width and direction characters, line separators: nothing to print, or to obey. */
+const INVISIBLE =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is for
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]/g;

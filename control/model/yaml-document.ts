@@ -147,7 +147,8 @@ function plainData(root: Node, source: Source): PlainData {
     if (node === null || node === undefined) return { value: null, nodeCount: 1 };
     if (isAlias(node)) {
       const target = anchors.get(node.source);
-      if (target === undefined) throw refuse(node, path, `alias *${node.source} has no anchor before it`);
+      if (target === undefined)
+        throw refuse(node, path, `alias *${node.source.slice(0, 60)} has no anchor before it`);
       targets.set(node, target.node);
       return target;
     }
