@@ -116,16 +116,17 @@ async function replayCapture(
     comparison,
     onProgress: (packets) => progress.update({ nowMs: performance.now(), packets, ...reader.progress }),
   });
-  const failure = await endOf(run);
-  progress.end();
   let expected: ComparisonResult | undefined;
-  if (failure === undefined) {
+  let isWritten = false;
+  const failure = await captureErrorOf(async () => {
+    await run.run();
     writer?.flush();
     out?.commit();
+    isWritten = true;
     expected = await comparison?.finish();
-  } else {
-    expected = comparison?.result;
-  }
+  });
+  progress.end();
+  expected ??= comparison?.result;
 
   const { totals } = run;
   const report = buildReport(
@@ -151,7 +152,7 @@ async function replayCapture(
           bytes: totals.bytes,
           cutPackets: totals.cutPackets,
           spanNs: spanOf(totals),
-          outName: failure === undefined ? options.out : undefined,
+          outName: isWritten ? options.out : undefined,
         },
         report,
         style,
@@ -185,10 +186,10 @@ function print(
   process.stdout.write(`${[...text.summary(style), ...text.problems(style)].join("\n")}\n`);
 }
 
-/** The CaptureError that ended the run before the capture's end, if one did. */
-async function endOf(run: ReplayRun): Promise<CaptureError | undefined> {
+/** The CaptureError that `action` ended with, if it did: what ran before is still reported. */
+async function captureErrorOf(action: () => Promise<void>): Promise<CaptureError | undefined> {
   try {
-    await run.run();
+    await action();
     return undefined;
   } catch (error) {
     if (error instanceof CaptureError) return error;

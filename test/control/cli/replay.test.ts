@@ -316,6 +316,17 @@ describe("--expect", () => {
     expect(stderr).toMatch(/expected\.pcapng at byte \d+: ends \d+ bytes into a block/);
   });
 
+  test("that is damaged behind the last packet is bad input too, and all is reported and written", () => {
+    const expected = join(directory, "expected.pcapng");
+    writeFileSync(expected, Buffer.concat([twoPackets, Buffer.from("06000000", "hex")]));
+    const out = join(directory, "out.pcapng");
+    const { status, stdout, stderr } = replay(...small(twoPackets), "--expect", expected, "--out", out);
+    expect(status).toBe(2);
+    expect(stdout).toContain("2 packets");
+    expect(stderr).toMatch(/expected\.pcapng at byte \d+: ends 4 bytes into a block header/);
+    expect(existsSync(out)).toBe(true);
+  });
+
   test("still writes --out", () => {
     const out = join(directory, "out.pcapng");
     expect(replay(...small(twoPackets), "--expect", expectFile([]), "--out", out).status).toBe(1);

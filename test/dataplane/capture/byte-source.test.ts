@@ -55,6 +55,15 @@ test("a gzip-compressed capture is unpacked", async () => {
   expect(await countPackets(packed)).toBe(3000);
 });
 
+test("a gzip-compressed capture may be closed before its end", async () => {
+  const packed = join(directory, "early.pcapng.gz");
+  writeFileSync(packed, gzipSync(capture));
+  const reader = await openCapture(packed, { windowBytes: 4096 });
+  expect((await reader.nextBatch())?.count).toBeGreaterThan(0);
+  await reader.close();
+  expect(await reader.nextBatch()).toBeUndefined();
+});
+
 test("gzip data cut short gives whole packets and then an error", async () => {
   const packed = gzipSync(capture);
   const { packets: found, error } = await readAll(packed.subarray(0, packed.length - 100));
