@@ -1,5 +1,5 @@
 /** `lamna check`: is a config file good, and what will it take? */
-import { availableParallelism } from "node:os";
+import { cpus } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
 import type { Config, Vip } from "../model/config.ts";
 import { ConfigError, type ConfigProblem, formatConfigProblem } from "../model/config-error.ts";
@@ -17,7 +17,7 @@ export function checkCommand(): Command {
     .option("--cpus <count>", "count the memory for this many CPUs, not those of this host", parseCpuCount)
     .option("--json", "print one JSON object")
     .action((files: readonly string[], options: { readonly cpus?: number; readonly json?: true }) => {
-      const results = files.map((file) => checkFile(file, options.cpus ?? availableParallelism()));
+      const results = files.map((file) => checkFile(file, options.cpus ?? cpus().length));
       if (options.json)
         process.stdout.write(`${JSON.stringify({ configs: results.map(jsonOf) }, undefined, 2)}\n`);
       else for (const result of results) print(result);

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 /** The `lamna` command: which subcommands there are, and how the process ends. What they do is in their own files. */
 import { Command, CommanderError } from "commander";
+import { systemErrorWords } from "../model/system-error.ts";
 import { packageVersion } from "../package-root.ts";
 import { checkCommand } from "./check.ts";
-import { describeFailure, EXIT_CODES } from "./exit.ts";
+import { describeFailure, EXIT_CODES, UsageError } from "./exit.ts";
 import { objectCommand } from "./object.ts";
 import { painterFor } from "./output.ts";
 import { replayCommand } from "./replay.ts";
@@ -60,15 +61,15 @@ function fail(error: unknown): void {
 }
 
 /** `lamna ... | head` closes our output early: nothing is wrong, and nobody is left to write to. */
-function endQuietlyOnClosedPipe(stream: NodeJS.WriteStream): void {
+function endQuietlyOnClosedPipe(stream: NodeJS.WriteStream, name: string): void {
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit();
-    throw error;
+    throw new UsageError(`${name}: ${systemErrorWords(error) ?? error.message}`, { cause: error });
   });
 }
 
-endQuietlyOnClosedPipe(process.stdout);
-endQuietlyOnClosedPipe(process.stderr);
+endQuietlyOnClosedPipe(process.stdout, "standard output");
+endQuietlyOnClosedPipe(process.stderr, "standard error");
 process.on("uncaughtException", (error) => {
   fail(error);
   process.exit();
