@@ -15,8 +15,11 @@ export class RingOwners {
     if (this.#built.has(name)) return this.#built.get(name);
 
     const backends = inRing.map(({ address, weight }) => ({ address: address.bytes, weight }));
-    const ids = inRing.map(({ addressText }) => idOf(addressText));
-    const owners = buildRing({ algorithm, backends })?.map((position) => ids[position]!);
+    const owners = buildRing({ algorithm, backends });
+    if (owners !== undefined) {
+      const ids = Uint16Array.from(inRing, ({ addressText }) => idOf(addressText));
+      for (let slot = 0; slot < owners.length; slot++) owners[slot] = ids[owners[slot]!]!;
+    }
     this.#built.set(name, owners);
     return owners;
   }

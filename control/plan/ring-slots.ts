@@ -58,17 +58,26 @@ export function countMoved(before: RingSlots | undefined, after: RingSlots | und
   return moved;
 }
 
-/** Ids that a ring names, as owners or as those before. */
-export function backendsOf(slots: RingSlots): Set<number> {
+/** Ids that a ring names, as owners or as those before. A ring is asked again and again and never changes, so it is read once. */
+export function backendsOf(slots: RingSlots): ReadonlySet<number> {
+  let ids = named.get(slots);
+  if (ids === undefined) {
+    ids = readBackends(slots);
+    named.set(slots, ids);
+  }
+  return ids;
+}
+
+const named = new WeakMap<RingSlots, ReadonlySet<number>>();
+
+function readBackends(slots: RingSlots): ReadonlySet<number> {
   const seen = new Uint8Array(65536);
-  for (const slot of slots) {
-    seen[ownerOf(slot)] = 1;
-    seen[previousOf(slot)] = 1;
+  for (let index = 0; index < slots.length; index++) {
+    seen[ownerOf(slots[index]!)] = 1;
+    seen[previousOf(slots[index]!)] = 1;
   }
   const ids = new Set<number>();
-  seen.forEach((flag, id) => {
-    if (flag === 1 && id !== 0) ids.add(id);
-  });
+  for (let id = 1; id < seen.length; id++) if (seen[id] === 1) ids.add(id);
   return ids;
 }
 

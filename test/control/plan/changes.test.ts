@@ -281,10 +281,12 @@ class Watch {
     for (const { backend } of listFlows(this.#dataplane)) this.#inUse.add(`backends ${backend}`);
   }
 
-  #ringBackends(ring: number): Set<number> {
+  #ringBackends(ring: number): ReadonlySet<number> {
     return this.#dataplane
       .map("rings")
-      .withView(ring, 1, (bytes) => backendsOf(new Uint32Array(bytes.buffer, bytes.byteOffset, 65537)));
+      .withView(ring, 1, (bytes) =>
+        backendsOf(new Uint32Array(bytes.buffer, bytes.byteOffset, 65537).slice()),
+      );
   }
 
   flows(): Set<string> {
