@@ -1,4 +1,4 @@
-// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 92e80bbaab73c7765504aec2640304cb30a4c6fa6ca7bda0608e0313f47f63bb).
+// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 d7c7581d9a7b9afeb1641aa320a200d57570667d811247d6bded7de9a8162349).
 // Do not edit; regenerate with: npm run gen:codecs
 import type { Codec, MapLayout } from "../../object/codec.ts";
 import { clear, elements, readBytes, u16, u32, u64, u8, viewOf, writeBytes } from "../../object/codec-fields.ts";
