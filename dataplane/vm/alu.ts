@@ -4,7 +4,10 @@
  *
  * Only 64-bit division of numbers beyond 32 bits makes BigInts.
  */
-import {
+import * as opcodes from "../isa/opcodes.ts";
+
+// Constants of this module for the reason that interpreter.ts gives.
+const {
   BPF_ADD,
   BPF_AND,
   BPF_ARSH,
@@ -28,7 +31,7 @@ import {
   BPF_RSH,
   BPF_SUB,
   BPF_XOR,
-} from "../isa/opcodes.ts";
+} = opcodes;
 
 /** All but byte swaps. `offset` is the instruction's: 1 makes DIV and MOD signed, 8, 16 and 32 make MOV sign-extend. */
 export function alu64(

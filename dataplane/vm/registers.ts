@@ -4,8 +4,9 @@
  *     words[2 * r]      low half, as a signed 32-bit number       u64[r]   the whole, unsigned
  *     words[2 * r + 1]  high half
  *
- * The interpreter works on the words, since V8 allocates an object for nearly every BigInt: ALU-heavy programs run at 170 million
- * instructions a second this way and allocate nothing. The views agree on a little-endian host only, the only kind that Node is built for but one (s390x).
+ * The interpreter works on the words, so that its loop allocates nothing: with BigInts a loop of 64-bit arithmetic ran as fast but made
+ * garbage (96 million instructions on Node 20.20: 1242 collections, against 5 while it warmed up). The views agree on a little-endian
+ * host only, which every platform of Node but one (s390x) is.
  */
 export class Registers {
   readonly u64: BigUint64Array;
