@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { packageFile } from "../control/package-root.ts";
 import { FIXTURE_CASES } from "./all-cases.ts";
 import { buildFiles } from "./files.ts";
 import { buildEdgeMix } from "./traffic/edge-mix.ts";
@@ -62,7 +63,6 @@ function main(folder: string, isCheck: boolean): void {
   console.log(`${files.size} files, ${stale.length} of them changed`);
 }
 
-/** pcap-fixtures/ of the checkout; this file runs from pcap-fixtures/dist/pcap-fixtures/. */
 if (process.argv[1] === import.meta.filename) {
-  main(join(import.meta.dirname, "..", ".."), process.argv.includes("--check"));
+  main(packageFile("pcap-fixtures"), process.argv.includes("--check"));
 }

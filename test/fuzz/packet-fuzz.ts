@@ -32,6 +32,8 @@ export interface FuzzOptions {
   readonly packets?: number;
   /** How often the configuration changes between two packets. */
   readonly changeProbability?: number;
+  /** Changes what the program answers, to see that a difference is found. */
+  readonly distort?: (frame: Uint8Array) => Uint8Array;
   readonly onRound?: (progress: {
     readonly seed: number;
     readonly packets: number;
@@ -78,7 +80,7 @@ export async function fuzzPackets(options: FuzzOptions): Promise<FuzzResult> {
       return { rounds, packets, losses, reasons, failure: undefined };
     }
     const seed = (options.seed + rounds) >>> 0;
-    const round = await fuzzRound(seed, options.packets ?? 4000, options.changeProbability ?? 0.003, reasons);
+    const round = await fuzzRound(seed, options, reasons);
     packets += round.packets;
     losses += round.losses;
     const { failure } = round;
@@ -95,8 +97,7 @@ interface Round {
 
 async function fuzzRound(
   seed: number,
-  packets: number,
-  changeProbability: number,
+  { packets = 4000, changeProbability = 0.003, distort = (frame) => frame }: FuzzOptions,
   reasons: Map<ReasonName, number>,
 ): Promise<Round> {
   const random = new Random(seed);
@@ -105,7 +106,12 @@ async function fuzzRound(
   let text = randomConfig(random, flowsPerCpu);
   const program = await Program.open(parse(text), { cpuCount: random.pick([1, 1, 3]) });
   const model = new Model(parse(text));
-  const comparison = new Comparison(model, program);
+  const comparison = new Comparison(model, {
+    run(frame, timeNs) {
+      const answer = program.run(frame, timeNs);
+      return { ...answer, frame: distort(answer.frame) };
+    },
+  });
   let history: { frame: Uint8Array; timeNs: bigint }[] = [];
   let timeNs = START_NS;
   for (let packet = 0; packet < packets; packet++) {
@@ -117,7 +123,11 @@ async function fuzzRound(
       history = [];
     }
     timeNs += nextStepNs(random);
-    const frame = nextFrame(random, model.config.vips);
+    // A packet seen a moment ago finds the flow or the datagram that it left.
+    const frame =
+      history.length > 0 && random.chance(0.15)
+        ? random.pick(history.slice(-30)).frame
+        : nextFrame(random, model.config.vips);
     history.push({ frame, timeNs });
     const step = comparison.step(frame, timeNs);
     for (const reason of step.got.reasons) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);

@@ -37,6 +37,8 @@ export interface Datagram {
 export class CpuMemory {
   readonly flows: ReadonlyMap<4 | 6, FlowTable>;
   readonly datagrams: Map<string, Datagram> = new Map();
+  /** The latest there was: when the clock stepped back since, flows may have been given up as too old before it did. */
+  latestTick = 0;
   windowStart = 0;
   windowFlows = 0;
 

