@@ -37,6 +37,7 @@ export class PcapParser implements FormatParser {
     const littleEndian = this.#littleEndian;
     const nanoseconds = this.#nanoseconds;
     const { capacity } = batch;
+    const capturedBytesMax = MAX_CAPTURED_BYTES; // a local, for the reason in pcapng-parser.ts
     const flags = FLAG_HAS_TIMESTAMP | (littleEndian ? FLAG_LITTLE_ENDIAN : 0);
     let at = window.start;
     let i = batch.count;
@@ -47,7 +48,7 @@ export class PcapParser implements FormatParser {
         break;
       }
       const capturedBytes = view.getUint32(at + 8, littleEndian);
-      if (capturedBytes > MAX_CAPTURED_BYTES) break;
+      if (capturedBytes > capturedBytesMax) break;
       const nextAt = at + PACKET_HEADER_BYTES + capturedBytes;
       if (nextAt > end) {
         neededBytes = nextAt - at;

@@ -113,16 +113,22 @@ export class PcapngParser implements FormatParser {
     const flags = FLAG_HAS_TIMESTAMP | (littleEndian ? FLAG_LITTLE_ENDIAN : 0);
     const { capacity, offsets, timestampsHi, timestampsLo, interfaceIndexes, optionsOffsets, optionsBytes } =
       batch;
+    // Locals, because an imported name is looked up at each use where a test runner rewrites modules: 76 ns a packet, not 30.
+    const [enhancedPacket, fixedBytes, capturedBytesMax] = [
+      BLOCK_ENHANCED_PACKET,
+      ENHANCED_PACKET_MIN,
+      MAX_CAPTURED_BYTES,
+    ];
     let at = window.start;
     let i = batch.count;
-    while (i < capacity && end - at >= ENHANCED_PACKET_MIN) {
-      if (view.getUint32(at, littleEndian) !== BLOCK_ENHANCED_PACKET) break;
+    while (i < capacity && end - at >= fixedBytes) {
+      if (view.getUint32(at, littleEndian) !== enhancedPacket) break;
       const sizeBytes = view.getUint32(at + 4, littleEndian);
       const capturedBytes = view.getUint32(at + 20, littleEndian);
       const interfaceId = view.getUint32(at + 8, littleEndian);
-      if (sizeBytes > end - at || (sizeBytes & 3) !== 0 || capturedBytes > MAX_CAPTURED_BYTES) break;
+      if (sizeBytes > end - at || (sizeBytes & 3) !== 0 || capturedBytes > capturedBytesMax) break;
       const optionsAt = (capturedBytes + 3) & ~3;
-      if (sizeBytes < ENHANCED_PACKET_MIN + optionsAt || interfaceId >= interfaceCount) break;
+      if (sizeBytes < fixedBytes + optionsAt || interfaceId >= interfaceCount) break;
       if (view.getUint32(at + sizeBytes - 4, littleEndian) !== sizeBytes) break;
       const originalBytes = view.getUint32(at + 24, littleEndian);
       timestampsHi[i] = view.getUint32(at + 12, littleEndian);
@@ -132,7 +138,7 @@ export class PcapngParser implements FormatParser {
       batch.originalBytes[i] = Math.max(originalBytes, capturedBytes);
       interfaceIndexes[i] = firstInterface + interfaceId;
       optionsOffsets[i] = at + 28 + optionsAt;
-      optionsBytes[i] = sizeBytes - ENHANCED_PACKET_MIN - optionsAt;
+      optionsBytes[i] = sizeBytes - fixedBytes - optionsAt;
       batch.flags[i] = flags;
       i++;
       at += sizeBytes;
