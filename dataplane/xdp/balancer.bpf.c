@@ -56,8 +56,8 @@ static __always_inline enum reason read_headers(struct cursor *cursor, struct pa
 		if (!parse_ipv6(cursor, packet))
 			return REASON_MALFORMED_IPV6;
 	}
-	if (option_scope_all) {
-		if (has_ip_options(packet, family) && !option_ip_options_balance)
+	if (unlikely(packet->traits & (HAS_IP_OPTIONS | IS_FRAGMENT)) && option_scope_all) {
+		if ((packet->traits & HAS_IP_OPTIONS) && !option_ip_options_balance)
 			return REASON_IP_OPTIONS;
 		if ((packet->traits & IS_FRAGMENT) && !option_fragments_balance)
 			return REASON_FRAGMENT;
@@ -80,11 +80,12 @@ static __always_inline enum reason decide_by_address(const struct packet *packet
 	bool is_ours = packet->network && is_vip_address(settings, packet->destination, family);
 
 	if (reason == REASON_ECHO_REPLY)
-		return decide_echo(packet, is_ours, family);
+		return decide_echo(packet, is_ours);
 	return is_ours || option_scope_all ? reason : REASON_NOT_VIP_MALFORMED;
 }
 
-/* The VIP of the packet's flow: of the very port, else of every port. NULL: none. */
+/* The VIP the packet is for: of its very port, else of every port; of a fragment without ports, the address's VIP with the lowest
+ * port. NULL: none. */
 static __always_inline struct vip *find_vip_of(struct packet *packet, const struct settings *settings,
 					       const enum family family)
 {
@@ -120,80 +121,100 @@ static __always_inline enum reason reason_without_vip(const struct packet *packe
 	return REASON_NOT_VIP;
 }
 
-/* Where the packet's backend may be remembered. */
-struct memory {
-	struct fragment *fragment; /* NULL: the packet is whole */
-	void *line; /* NULL: not in the flow table */
-	struct flow_entry *entry; /* NULL: not yet */
+/* UNDECIDED: the packet may go to its VIP's backends. */
+static __always_inline enum reason check_policy(struct packet *packet, const struct settings *settings)
+{
+	if (unlikely(packet->traits & (HAS_IP_OPTIONS | IS_FRAGMENT))) {
+		if ((packet->traits & HAS_IP_OPTIONS) && !option_ip_options_balance)
+			return REASON_IP_OPTIONS;
+		if ((packet->traits & IS_FRAGMENT) && !option_fragments_balance)
+			return REASON_FRAGMENT;
+	}
+	if (unlikely(packet->frame_bytes - packet->tag_bytes > settings->max_frame_bytes)) {
+		packet->mtu = settings->max_frame_bytes - ETH_HLEN;
+		return REASON_TOO_BIG;
+	}
+	return UNDECIDED;
+}
+
+/* What was found in the flow table, and where. */
+struct lookup {
+	void *line; /* NULL: not looked for */
+	struct flow_entry *entry; /* NULL: not there */
 	struct flow_key key;
 	__u64 now;
 };
 
-/* False: it is no backend, or no longer one. */
-static __always_inline bool set_backend(struct packet *packet, __u32 id)
-{
-	packet->backend_id = id;
-	packet->backend = bpf_map_lookup_elem(&backends, &id);
-	return packet->backend && packet->backend->family != 0;
-}
-
-/* The VIP and the backend that another fragment of the same datagram went to. NULL: none is known. */
-static __always_inline struct vip *recall_fragment(struct packet *packet, const struct memory *memory, __u32 *ports,
+/* The VIP that another fragment of the same datagram went to, and its backend. NULL: none is known. */
+static __always_inline struct vip *recall_fragment(struct packet *packet, __u32 now, __u32 cpu,
 						   const enum family family)
 {
-	const struct fragment *fragment = memory->fragment;
-	__u32 vip_id = fragment->vip;
+	const struct fragment *fragment = fragment_place(packet, cpu, family);
+	const struct backend *backend;
+	__u32 backend_id, vip_id;
 
-	if (!is_fragment_known(fragment, packet, memory->now, family))
+	if (!fragment || !is_fragment_known(fragment, packet, now, family))
 		return NULL;
-	if (!set_backend(packet, fragment->backend))
+	backend_id = fragment->backend;
+	backend = bpf_map_lookup_elem(&backends, &backend_id);
+	if (!backend || backend->family == 0)
 		return NULL;
-	*ports = fragment->ports;
+	packet->backend_id = backend_id;
+	packet->ports = fragment->ports;
+	vip_id = fragment->vip;
 	packet->vip_id = vip_id;
 	return bpf_map_lookup_elem(&vips, &vip_id);
 }
 
-/* Finds the backend of the packet's flow, in the flow table or in the VIP's ring. */
-static __always_inline enum reason choose_backend(struct packet *packet, const struct vip *vip, struct memory *memory,
-						  const struct settings *settings, __u32 ports, __u32 cpu,
-						  const enum family family)
+/* Finds the backend of the packet's flow, in the flow table or in the VIP's ring. The reason says where. */
+static __always_inline enum reason choose_backend(struct packet *packet, const struct vip *vip, struct lookup *lookup,
+						  const struct settings *settings, __u32 cpu, const enum family family)
 {
 	enum reason reason = packet->traits & IS_LATER_FRAGMENT ? REASON_FRAGMENT_GUESSED : REASON_FLOW_BYPASS;
-	__u32 backend_id;
+	const struct flow_entry *entry;
 
-	if (!(packet->traits & IS_LATER_FRAGMENT) && !(vip->flags & VIP_BYPASS_FLOW_TABLE)) {
-		memory->key = (struct flow_key){.source = packet->flow.source, .ports = ports, .vip = vip->flow_vip};
-		memory->line = flow_line(&memory->key, cpu, family);
-		if (!memory->line)
+	if (likely(!(packet->traits & IS_LATER_FRAGMENT) && !(vip->flags & VIP_BYPASS_FLOW_TABLE))) {
+		lookup->key =
+			(struct flow_key){.source = packet->flow.source, .ports = packet->ports, .vip = vip->flow_vip};
+		lookup->line = flow_line(&lookup->key, cpu, family);
+		if (!lookup->line)
 			return REASON_INTERNAL_ERROR;
-		memory->entry = find_flow(memory->line, &memory->key, family);
+		entry = lookup->entry = find_flow(lookup->line, &lookup->key, family);
+		if (entry && !(packet->traits & IS_TCP_SYN) &&
+		    !(packet->flow.protocol == IPPROTO_UDP &&
+		      idle_ticks(entry, lookup->now) > settings->udp_idle_ticks)) {
+			packet->backend_id = backend_of(entry);
+			return REASON_FLOW_HIT;
+		}
 		reason = REASON_FLOW_NEW;
 	}
-	if (memory->entry && !(packet->traits & IS_TCP_SYN) &&
-	    !(packet->flow.protocol == IPPROTO_UDP &&
-	      idle_ticks(memory->entry, memory->now) > settings->udp_idle_ticks)) {
-		backend_id = backend_of(memory->entry);
-		reason = REASON_FLOW_HIT;
-	} else {
-		backend_id = ring_backend(vip, flow_hash(vip, packet->flow.source, ports, family));
-	}
-	if (!set_backend(packet, backend_id))
-		return REASON_NO_BACKEND;
-	return packet->traits & IS_ICMP_ERROR ? REASON_ICMP_ERROR : reason;
+	packet->backend_id = ring_backend(vip, flow_hash(vip, packet->flow.source, packet->ports, family));
+	return reason;
 }
 
-/* Whether the packet may leave with its outer header. */
-static __always_inline bool fits_outer(struct packet *packet, const struct settings *settings, const enum family family)
+/* Settles what the outer header needs to know. UNDECIDED: the packet fits into it. */
+static __always_inline enum reason aim(struct packet *packet, const struct settings *settings, const struct vip *vip,
+				       const enum family family)
 {
-	__u32 outer_bytes =
-		packet->backend->family == FAMILY_IPV4 ? sizeof(struct ipv4_header) : sizeof(struct ipv6_header);
-	__u32 mtu = settings->mtu;
+	__u32 bytes = ip_bytes(packet, family), mtu = settings->mtu, backend_id = packet->backend_id;
+	struct backend *backend = bpf_map_lookup_elem(&backends, &backend_id);
 
-	packet->ip_bytes = ip_bytes(packet, family);
-	if (likely(mtu != 0 ? packet->ip_bytes + outer_bytes <= mtu : packet->ip_bytes + outer_bytes <= MAX_IP_BYTES))
-		return true;
-	packet->mtu = mtu > outer_bytes ? mtu - outer_bytes : 0;
-	return false;
+	if (!backend || backend->family == 0)
+		return REASON_NO_BACKEND;
+	/* Most packets leave room for the larger header. */
+	if (unlikely(bytes + sizeof(struct ipv6_header) > mtu || bytes + sizeof(struct ipv6_header) > MAX_IP_BYTES)) {
+		__u32 outer_bytes =
+			backend->family == FAMILY_IPV4 ? sizeof(struct ipv4_header) : sizeof(struct ipv6_header);
+
+		packet->mtu = mtu > outer_bytes ? mtu - outer_bytes : 0;
+		if ((mtu != 0 && bytes + outer_bytes > mtu) || bytes + outer_bytes > MAX_IP_BYTES)
+			return REASON_TOO_BIG;
+	}
+	packet->backend = backend;
+	packet->ip_bytes = bytes;
+	packet->traffic_class = traffic_class(packet, family);
+	packet->outer_source = vip->flags & VIP_HASH_DESTINATION_PORT ? 0 : last_word(packet->flow.source, family);
+	return UNDECIDED;
 }
 
 /* Whose the packet is, whether it may be forwarded, where to, whether it fits; only then is anything remembered. A reason of the
@@ -201,53 +222,43 @@ static __always_inline bool fits_outer(struct packet *packet, const struct setti
 static __always_inline enum reason find_target(struct packet *packet, const struct settings *settings, __u32 cpu,
 					       const enum family family)
 {
-	enum reason reason = UNDECIDED;
-	struct memory memory = {};
+	enum reason reason = UNDECIDED, outcome;
+	struct lookup lookup = {.now = now_ticks()};
 	struct vip *vip = NULL;
-	__u32 ports = 0;
 
-	memory.now = now_ticks();
 	if (unlikely((packet->traits & IS_FRAGMENT) && option_fragments_balance)) {
-		memory.fragment = fragment_place(packet, cpu, family);
-		if (!memory.fragment)
-			return REASON_INTERNAL_ERROR;
-		vip = recall_fragment(packet, &memory, &ports, family);
+		vip = recall_fragment(packet, lookup.now, cpu, family);
 		if (vip)
 			reason = REASON_FRAGMENT_HIT;
 	}
-	if (reason == UNDECIDED) {
+	if (likely(!vip)) {
 		vip = find_vip_of(packet, settings, family);
 		if (!vip)
 			return reason_without_vip(packet);
-		ports = packet->flow.ports & vip->ports_mask;
+		packet->ports = packet->flow.ports & vip->ports_mask;
 	}
+	outcome = check_policy(packet, settings);
+	if (outcome != UNDECIDED)
+		return outcome;
 
-	if (unlikely(has_ip_options(packet, family) && !option_ip_options_balance))
-		return REASON_IP_OPTIONS;
-	if (unlikely((packet->traits & IS_FRAGMENT) && !option_fragments_balance))
-		return REASON_FRAGMENT;
-	if (unlikely(packet->frame_bytes - packet->tag_bytes > settings->max_frame_bytes)) {
-		packet->mtu = settings->max_frame_bytes - ETH_HLEN;
-		return REASON_TOO_BIG;
+	if (likely(reason == UNDECIDED)) {
+		reason = choose_backend(packet, vip, &lookup, settings, cpu, family);
+		if (reason == REASON_INTERNAL_ERROR)
+			return reason;
 	}
+	outcome = aim(packet, settings, vip, family);
+	if (outcome != UNDECIDED)
+		return outcome;
 
-	if (reason == UNDECIDED)
-		reason = choose_backend(packet, vip, &memory, settings, ports, cpu, family);
-	if (!is_forwarded(reason))
-		return reason;
-	if (!fits_outer(packet, settings, family))
-		return REASON_TOO_BIG;
-
-	packet->traffic_class = traffic_class(packet, family);
-	packet->outer_source = vip->flags & VIP_HASH_DESTINATION_PORT ? 0 : last_word(packet->flow.source, family);
-	packet->outer_port = ports;
-	if (reason == REASON_FLOW_HIT)
-		mark_seen(memory.entry, next_state(memory.entry, packet), memory.now);
+	if (unlikely(packet->traits & IS_ICMP_ERROR))
+		return REASON_ICMP_ERROR;
+	if (likely(reason == REASON_FLOW_HIT))
+		mark_seen(lookup.entry, next_state(lookup.entry, packet), lookup.now);
 	else if (reason == REASON_FLOW_NEW)
-		reason = remember_flow(settings, memory.line, memory.entry, &memory.key, packet, cpu, memory.now,
+		reason = remember_flow(settings, lookup.line, lookup.entry, &lookup.key, packet, cpu, lookup.now,
 				       family);
-	if (unlikely(memory.fragment && reason != REASON_FRAGMENT_HIT))
-		remember_fragment(memory.fragment, packet, ports, memory.now, family);
+	if (unlikely((packet->traits & IS_FRAGMENT) && reason != REASON_FRAGMENT_HIT))
+		remember_fragment(packet, lookup.now, cpu, family);
 	return reason;
 }
 
@@ -255,7 +266,8 @@ static __always_inline enum reason find_target(struct packet *packet, const stru
 static __always_inline enum reason balance_ip(struct xdp_md *ctx, struct cursor *cursor, struct packet *packet,
 					      const struct settings *settings, __u32 cpu, const enum family family)
 {
-	__be32 client[4]; /* of the flow that an ICMP error is about */
+	/* Of the flow that an ICMP error is about. Read in 64-bit words too, and the verifier wants these aligned in the stack. */
+	__be32 client[4] __attribute__((aligned(8)));
 	enum reason reason = read_headers(cursor, packet, client, family);
 
 	if (unlikely(is_malformed(reason) || reason == REASON_ECHO_REPLY)) {

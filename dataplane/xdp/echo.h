@@ -18,9 +18,9 @@ static __always_inline bool can_answer_echo(const struct packet *packet, const e
 }
 
 /* What becomes of an echo request that can be answered. */
-static __always_inline enum reason decide_echo(const struct packet *packet, bool is_to_vip, const enum family family)
+static __always_inline enum reason decide_echo(const struct packet *packet, bool is_to_vip)
 {
-	if (is_to_vip && has_ip_options(packet, family) && !option_ip_options_balance)
+	if (is_to_vip && (packet->traits & HAS_IP_OPTIONS) && !option_ip_options_balance)
 		return REASON_IP_OPTIONS;
 	return is_to_vip || option_echo == ECHO_ANY ? REASON_ECHO_REPLY : REASON_OTHER_ICMP;
 }

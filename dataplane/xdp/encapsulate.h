@@ -18,7 +18,7 @@
 static __always_inline void write_outer_ipv4(void *to, const struct packet *packet, __u8 protocol)
 {
 	const struct backend *backend = packet->backend;
-	__u16 source_low = (packet->outer_source >> 16) ^ __builtin_bswap16(packet->outer_port);
+	__u16 source_low = (packet->outer_source >> 16) ^ __builtin_bswap16((__be16)packet->ports);
 	__be16 total_length = bpf_htons(packet->ip_bytes + sizeof(struct ipv4_header));
 	const __u32 *template = (const __u32 *)backend->outer;
 	__u32 *words = to;
@@ -43,7 +43,7 @@ static __always_inline void write_outer_ipv6(void *to, const struct packet *pack
 	words[2] = template[2];
 	words[3] = template[3];
 	words[4] = template[4];
-	words[5] = template[5] | (packet->outer_source ^ packet->outer_port);
+	words[5] = template[5] | (packet->outer_source ^ (packet->ports & 0xffff));
 	words[6] = template[6];
 	words[7] = template[7];
 	words[8] = template[8];

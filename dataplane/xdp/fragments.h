@@ -41,15 +41,19 @@ static __always_inline bool is_fragment_known(const struct fragment *place, cons
 	       (age < 0 || (__u32)age <= option_fragment_ticks);
 }
 
-static __always_inline void remember_fragment(struct fragment *place, const struct packet *packet, __u32 ports,
-					      __u32 now, const enum family family)
+static __always_inline void remember_fragment(const struct packet *packet, __u32 now, __u32 cpu,
+					      const enum family family)
 {
+	struct fragment *place = fragment_place(packet, cpu, family);
+
+	if (!place)
+		return;
 	store_address(place->source, packet->source, family);
 	store_address(place->destination, packet->destination, family);
 	place->id = packet->fragment_id;
 	place->vip = packet->vip_id;
 	place->seen = now;
-	place->ports = ports;
+	place->ports = packet->ports;
 	/* Protocol, family and backend by one store: the control plane clears entries while this runs. */
 	*(volatile __u32 *)&place->protocol = packet->protocol | family << 8 | packet->backend_id << 16;
 }

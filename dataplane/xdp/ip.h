@@ -26,12 +26,4 @@ static __always_inline __u8 traffic_class(const struct packet *packet, const enu
 	return family == FAMILY_IPV4 ? ipv4->tos : bpf_ntohs(*(const __be16 *)packet->network) >> 4;
 }
 
-/* IPv4 options, that is. */
-static __always_inline bool has_ip_options(const struct packet *packet, const enum family family)
-{
-	const struct ipv4_header *ipv4 = packet->network;
-
-	return family == FAMILY_IPV4 && ipv4->version_ihl != 0x45;
-}
-
 #endif

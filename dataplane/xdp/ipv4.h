@@ -25,11 +25,9 @@ struct ipv4_header {
 #define IPV4_MORE_FRAGMENTS bpf_htons(0x2000)
 #define IPV4_OFFSET_MASK bpf_htons(0x1fff)
 
-/* Checks version and header length, and steps over the options. */
+/* Checks version and header length, and steps over the options. False: malformed. */
 static __always_inline bool take_ipv4_options(struct cursor *cursor, const struct ipv4_header *ip)
 {
-	if (likely(ip->version_ihl == 0x45))
-		return true;
 	if (ip->version_ihl >> 4 != 4 || (ip->version_ihl & 0xf) < 5)
 		return false;
 	return take(cursor, ((__u32)(ip->version_ihl & 0xf) - 5) * 4);
@@ -39,27 +37,31 @@ static __always_inline bool take_ipv4_options(struct cursor *cursor, const struc
 static __always_inline bool parse_ipv4(struct cursor *cursor, struct packet *packet)
 {
 	struct ipv4_header *ip = take(cursor, sizeof(*ip));
-	__u32 header_bytes, total_bytes;
+	__u32 header_bytes = sizeof(*ip), total_bytes;
 
 	if (!ip)
 		return false;
 	packet->network = ip;
 	packet->source = &ip->source;
 	packet->destination = &ip->destination;
-	if (!take_ipv4_options(cursor, ip))
-		return false;
-	header_bytes = (__u32)(ip->version_ihl & 0xf) * 4;
+	if (unlikely(ip->version_ihl != 0x45)) {
+		if (!take_ipv4_options(cursor, ip))
+			return false;
+		header_bytes = (__u32)(ip->version_ihl & 0xf) * 4;
+		packet->traits |= HAS_IP_OPTIONS;
+	}
 	total_bytes = bpf_ntohs(ip->total_length);
 	if (total_bytes < header_bytes)
 		return false;
 	cursor->left = total_bytes - header_bytes;
 
 	packet->protocol = ip->protocol;
-	if (unlikely(ip->fragment & (IPV4_MORE_FRAGMENTS | IPV4_OFFSET_MASK)))
+	if (unlikely(ip->fragment & (IPV4_MORE_FRAGMENTS | IPV4_OFFSET_MASK))) {
 		packet->traits |= IS_FRAGMENT;
-	if (unlikely(ip->fragment & IPV4_OFFSET_MASK))
-		packet->traits |= IS_LATER_FRAGMENT;
-	packet->fragment_id = ip->id;
+		if (ip->fragment & IPV4_OFFSET_MASK)
+			packet->traits |= IS_LATER_FRAGMENT;
+		packet->fragment_id = ip->id;
+	}
 	return true;
 }
 

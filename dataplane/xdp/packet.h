@@ -29,6 +29,7 @@ enum trait {
 	IS_FRAGMENT = 0x100,
 	IS_LATER_FRAGMENT = 0x200, /* not the first of its datagram, so without a transport header */
 	IS_ICMP_ERROR = 0x400,
+	HAS_IP_OPTIONS = 0x800, /* IPv4 */
 };
 
 struct packet {
@@ -57,7 +58,7 @@ struct packet {
 	__u32 ip_bytes; /* header and payload, as the header says */
 	__u8 traffic_class;
 	__be32 outer_source; /* what the outer source address is derived from: see encapsulate.h */
-	__be16 outer_port;
+	__u32 ports; /* masked by the VIP's ports_mask; the outer source address is derived from the source port too */
 	__u32 mtu; /* told in answer to a packet that is too big */
 };
 

@@ -1,4 +1,4 @@
-// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 d7c7581d9a7b9afeb1641aa320a200d57570667d811247d6bded7de9a8162349).
+// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 c5317d36262550c152d9a6ed3e4833a75e610ab07544d7ad807c5ebf315ffe82).
 // Do not edit; regenerate with: npm run gen:codecs
 import type { Codec, MapLayout } from "../../object/codec.ts";
 import { clear, elements, readBytes, u16, u32, u64, u8, viewOf, writeBytes } from "../../object/codec-fields.ts";
