@@ -7,13 +7,13 @@
  *
  * Everything follows from the seed. Input number n of a run depends on seed and n alone.
  */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { disassemble } from "../../dataplane/isa/disassemble.ts";
 import { encode } from "../../dataplane/isa/encoding.ts";
 import { LD_IMM64 } from "../../dataplane/isa/instruction.ts";
-import { typeName } from "../../dataplane/object/btf.ts";
+import { type BtfTypes, typeName } from "../../dataplane/object/btf.ts";
 import { readElf } from "../../dataplane/object/elf.ts";
 import { ObjectError } from "../../dataplane/object/object-error.ts";
 import { readObject } from "../../dataplane/object/read-object.ts";
@@ -52,6 +52,8 @@ export interface ObjectFuzzFailure {
 
 /** Far beyond what any of the objects takes, and what a hang would pass soon. */
 const READ_MS_MAX = 2000;
+
+const BALANCER = "dataplane/xdp/balancer.bpf.o";
 
 interface Edit {
   readonly text: string;
@@ -143,7 +145,24 @@ function brokenPromise(spec: ObjectSpec): string | undefined {
     if (contents === undefined) return `variable ${variable.name} without a map`;
     if (variable.scalar !== undefined) readVariable(contents, variable);
   }
-  for (const id of spec.btf?.types.keys() ?? []) typeName(spec.btf!, id);
+  return spec.btf === undefined ? undefined : brokenTypes(spec.btf);
+}
+
+function brokenTypes(btf: BtfTypes): string | undefined {
+  for (const [id, type] of btf.types.entries()) {
+    typeName(btf, id);
+    let alias = type;
+    for (let steps = 0; alias.kind !== "pointer" && alias.kind !== "declTag" && "target" in alias; steps++) {
+      if (steps > btf.types.length) return `type ${id} is an alias of itself`;
+      alias = btf.types[alias.target]!;
+    }
+    if (type.kind !== "struct" && type.kind !== "union") continue;
+    for (const member of type.members) {
+      const bits = member.bitFieldBits === 0 ? btf.sizesBytes[member.type]! * 8 : member.bitFieldBits;
+      if (!(member.offsetBits + bits <= type.sizeBytes * 8))
+        return `member ${member.name} of type ${id} reaches beyond it`;
+    }
+  }
   return undefined;
 }
 
@@ -152,7 +171,10 @@ function brokenProgram(
   { maps }: ObjectSpec,
 ): string | undefined {
   encode(instructions, true);
-  for (const instruction of instructions) if (instruction.opcode !== 0) disassemble(instruction);
+  for (const [slot, { dst, src }] of instructions.entries()) {
+    if (dst > 10 || src > 10) return `register ${Math.max(dst, src)} at slot ${slot}`;
+    disassemble(instructions[slot]!);
+  }
   let slot = 0;
   for (const each of functions) {
     if (each.slot !== slot) return `function ${each.name} at slot ${each.slot}, expected ${slot}`;
@@ -168,6 +190,11 @@ function brokenProgram(
       !maps.some(({ name }) => name === reference.map)
     ) {
       return `no map ${reference.map}`;
+    }
+    if (reference.kind === "mapValue") {
+      const sizeBytes = maps.find(({ name }) => name === reference.map)!.valueSizeBytes;
+      if (reference.offsetBytes < 0 || reference.offsetBytes > sizeBytes)
+        return `offset ${reference.offsetBytes} of ${sizeBytes}`;
     }
     if (reference.kind === "function" && !functions.some((each) => each.slot === reference.targetSlot)) {
       return `no function at slot ${reference.targetSlot}`;
@@ -354,7 +381,7 @@ function loadSamples(): Sample[] {
     .filter((name) => name.endsWith(".o"))
     .sort()
     .map((name) => join(folder, name));
-  files.push(join(root, "dataplane/xdp/balancer.bpf.o"));
+  files.push(join(root, BALANCER));
   return files.map((file) => {
     const bytes = new Uint8Array(readFileSync(file));
     const elf = readElf(bytes);
@@ -380,12 +407,14 @@ function loadSamples(): Sample[] {
   });
 }
 
-/** From test/fuzz, or from where it was compiled to below that. */
+/** The checkout that this file is in, or that it was compiled to a place below of. */
 function rootFolder(): string {
-  const { dirname } = import.meta;
-  const at = dirname.lastIndexOf(join("test", "fuzz"));
-  const compiled = dirname.indexOf(join("test", "fuzz", "dist"));
-  return dirname.slice(0, (compiled >= 0 ? compiled : at) - 1);
+  let folder = import.meta.dirname;
+  while (!existsSync(join(folder, BALANCER))) {
+    if (folder === dirname(folder)) throw new Error(`no ${BALANCER} in ${import.meta.dirname} or above it`);
+    folder = dirname(folder);
+  }
+  return folder;
 }
 
 /** Writes the input that failed, and says in words what it is. */
