@@ -33,8 +33,9 @@ function segment(family: 4 | 6, host: number, flags: number): Uint8Array {
 }
 
 test.for<{ family: 4 | 6 }>([{ family: 4 }, { family: 6 }])(
-  "a SYN flood over IPv%i takes no place of an established connection",
-  async (family) => {
+  "a SYN flood over IPv$family takes no place of an established connection",
+  { timeout: 60_000 },
+  async ({ family }) => {
     const program = await Program.open(CONFIG);
     const connections = Array.from({ length: 100 }, (_, index) => index);
     const send = (host: number, flags: number, timeMs: number) => {
@@ -59,5 +60,4 @@ test.for<{ family: 4 | 6 }>([{ family: 4 }, { family: 6 }])(
     expect([...flood.keys()].sort()).toEqual(["flow_new", "flow_table_full"]);
     expect(established.map((host) => send(host, TCP_ACK, 4000))).toEqual(before);
   },
-  60_000,
 );
