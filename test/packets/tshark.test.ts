@@ -61,7 +61,6 @@ shark.for([
   "icmp-errors-4in6-and-6in4",
   "icmp-errors-v4",
   "icmp-errors-v6",
-  "ipv6-extension-headers",
   "tcp-connection",
   "too-big-a-frame",
   "too-big-for-mtu",
