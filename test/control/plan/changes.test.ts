@@ -8,7 +8,7 @@ import { formatIpAddress, parseIpAddress } from "../../../control/model/address.
 import type { Backend, Config, Vip, VipFlag } from "../../../control/model/config.ts";
 import { liveTable, liveVips, readActual } from "../../../control/plan/actual.ts";
 import { desiredVips } from "../../../control/plan/desired.ts";
-import { listFlows } from "../../../control/plan/flow-list.ts";
+import { listFlows } from "../../../control/plan/flow-table.ts";
 import { backendsOf } from "../../../control/plan/ring-slots.ts";
 import { formatVipKey, portsMask, type VipKey, vipFlags, vipKey } from "../../../control/plan/vip-entry.ts";
 import { buildRing } from "../../../control/ring/maglev.ts";

@@ -1,6 +1,6 @@
 /** Puts flow and fragment entries into the maps, as the program would for packets, and reads them. */
 import { formatIpAddress, type IpAddress } from "../../../control/model/address.ts";
-import { listFlows } from "../../../control/plan/flow-list.ts";
+import { listFlows } from "../../../control/plan/flow-table.ts";
 import type { Dataplane } from "../../../dataplane/dataplane.ts";
 import { flowIpv4, flowIpv6, fragment } from "../../../dataplane/xdp/generated/balancer.ts";
 

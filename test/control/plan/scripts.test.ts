@@ -15,7 +15,7 @@ import { formatAction } from "../../../control/plan/action.ts";
 import { backendEntry, liveVips, readActual } from "../../../control/plan/actual.ts";
 import { addressOfBackend } from "../../../control/plan/backend-entry.ts";
 import { desiredVips } from "../../../control/plan/desired.ts";
-import { listFlows } from "../../../control/plan/flow-list.ts";
+import { listFlows } from "../../../control/plan/flow-table.ts";
 import { backendsOf } from "../../../control/plan/ring-slots.ts";
 import { formatVipKey } from "../../../control/plan/vip-entry.ts";
 import { type Dataplane, MapError } from "../../../dataplane/dataplane.ts";
