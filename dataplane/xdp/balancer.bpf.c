@@ -45,7 +45,7 @@ static __always_inline enum reason read_icmp(struct cursor *cursor, struct packe
 	return REASON_OTHER_ICMP;
 }
 
-/* Reads all headers up to the transport's, and the quote of an ICMP error. UNDECIDED: packet->flow is about a TCP or UDP flow. */
+/* Reads all headers up to the transport's, and the quote of an ICMP error. UNDECIDED: packet->flow is a TCP or UDP flow. */
 static __always_inline enum reason read_headers(struct cursor *cursor, struct packet *packet, __be32 *client,
 						const enum family family)
 {

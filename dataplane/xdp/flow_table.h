@@ -38,8 +38,8 @@ static __always_inline struct flow_entry *entry_of(void *line, int position, con
 	return line + position * FLOW_BYTES(family) + FLOW_ENTRY_OFFSET(family);
 }
 
-/* Any hash does that is cheap and that who does not know the seed cannot aim at one line; two rounds of multiplying take 3 ns
- * less than jhash. */
+/* Any hash does that is cheap, and with which nobody who does not know the seed can aim at one line. It is not the ring's: a
+ * flow that is found needs no jhash. */
 static __always_inline __u32 flow_line_hash(const struct flow_key *key, const enum family family)
 {
 	__u64 hash = option_flow_seed;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Where the fragments of a datagram go: all to the backend of the one that was seen first, for option_fragment_ticks. A small
- * direct-mapped table per CPU; a NIC that spreads flows hashes fragments by their addresses, so one CPU sees all of
- * a datagram. Entries are overwritten freely, since at worst a datagram is lost.
+ * direct-mapped table per CPU; NICs that spread flows over CPUs hash fragments by their addresses only, so that
+ * one CPU sees all of a datagram. Entries are overwritten freely, since at worst a datagram is lost.
  */
 #ifndef LAMNA_FRAGMENTS_H
 #define LAMNA_FRAGMENTS_H

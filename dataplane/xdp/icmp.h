@@ -47,8 +47,8 @@ static __always_inline bool is_echo_request(const struct icmp_header *icmp, cons
 	return icmp->type == (family == FAMILY_IPV4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST);
 }
 
-/* Reads the quoted packet and takes the flow it belongs to as the packet's own; the client's address goes to `client`. UNDECIDED when that is done. The quote's
- * own length field is of the packet that was quoted, so it bounds nothing here. */
+/* Reads the quoted packet and takes the flow it belongs to as the packet's own, with the client's address in `client`. UNDECIDED
+ * when that is done. The quote's own length field is of the packet that was quoted, so it bounds nothing here. */
 static __always_inline enum reason parse_quote(struct cursor *cursor, struct packet *packet, __be32 *client,
 					       const enum family family)
 {

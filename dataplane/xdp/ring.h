@@ -10,7 +10,8 @@
 #include "maps.h"
 #include "packet.h"
 
-/* The hash modulo RING_SLOTS = 2^16 + 1, where 2^16 is -1: low half less high half. Saves a division of 20 to 30 cycles. */
+/* The hash modulo RING_SLOTS = 2^16 + 1, where 2^16 is -1: low half less high half. Saves a
+ * division. */
 static __always_inline __u32 ring_slot_of(__u32 hash)
 {
 	__u32 low = hash & 0xffff, high = hash >> 16;
