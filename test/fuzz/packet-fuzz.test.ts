@@ -9,7 +9,8 @@ import { fuzzPackets, writeFailure } from "./packet-fuzz.ts";
 
 test("random and damaged packets end as the model says, while configurations change between them", async () => {
   const result = await fuzzPackets({ seed: 1, rounds: 14, packets: 2500 });
-  if (result.failure !== undefined) expect.fail(writeFailure(result.failure, "packet-fuzz-failure"));
+  if (result.failure !== undefined)
+    expect.fail(await writeFailure(result.failure, join(tmpdir(), "lamna-packet-fuzz")));
   expect(result.packets).toBe(35_000);
 
   // Not by luck: every way there is to end was taken, but for the two that a sound dataplane does not have.
@@ -35,13 +36,11 @@ test("a difference is written down with its config and its packets", async () =>
       distort: (frame) => frame.map((byte, index) => (index === 22 && byte === 64 ? 63 : byte)),
     });
     expect(failure).toBeDefined();
-    const text = writeFailure(failure!, folder);
+    const text = await writeFailure(failure!, folder);
     expect(text).toMatch(/round of seed \d+, packet \d+/);
     expect(text).toMatch("frames differ from byte 22 on");
-    const { packets } = await decodeCapture(join(folder, "packet.pcapng"));
+    const { packets } = await decodeCapture(join(folder, "minimal.pcapng"));
     expect(packets.map(({ bytes }) => [...bytes])).toEqual([[...failure!.frame]]);
-    const history = await decodeCapture(join(folder, "history.pcapng"));
-    expect(history.packets.length).toBe(failure!.packet + 1);
     expect(readFileSync(join(folder, "config.yaml"), "utf8")).toBe(failure!.config);
   } finally {
     rmSync(folder, { recursive: true });

@@ -1,7 +1,7 @@
 /**
  * Random packets on random configurations, and damaged ones, against the model: no fault, no hang, no byte or reason different.
  *
- * As a command it runs for as long as it is told to, and ends with exit code 1 and a capture of the packet at the first difference:
+ * As a command it runs for as long as it is told to, and ends with exit code 1 and a small capture at the first difference:
  *
  *   npm run fuzz -- --seconds 3600 --seed 7
  *
@@ -22,6 +22,7 @@ import { Program } from "../model/program.ts";
 import { randomConfig } from "../model/random-config.ts";
 import { mutate, randomFrame } from "../model/random-packet.ts";
 import { Random } from "../packets/random.ts";
+import { minimize } from "./minimize.ts";
 
 export interface FuzzOptions {
   readonly seed: number;
@@ -54,6 +55,8 @@ export interface FuzzResult {
 export interface FuzzFailure extends Step {
   /** Of the round. */
   readonly seed: number;
+  readonly cpuCount: number;
+  readonly distort: NonNullable<FuzzOptions["distort"]>;
   /** Text of the config that was in force. */
   readonly config: string;
   /** The packets of the round since that config was applied, this one last. */
@@ -104,14 +107,10 @@ async function fuzzRound(
   // Tables that are full all the time, some of the time, and never.
   const flowsPerCpu = random.pick([1, 8, 64, 16384, 16384]);
   let text = randomConfig(random, flowsPerCpu);
-  const program = await Program.open(parse(text), { cpuCount: random.pick([1, 1, 3]) });
+  const cpuCount = random.pick([1, 1, 3]);
+  const program = await Program.open(parse(text), { cpuCount });
   const model = new Model(parse(text));
-  const comparison = new Comparison(model, {
-    run(frame, timeNs) {
-      const answer = program.run(frame, timeNs);
-      return { ...answer, frame: distort(answer.frame) };
-    },
-  });
+  const comparison = comparisonOf(model, program, distort);
   let history: { frame: Uint8Array; timeNs: bigint }[] = [];
   let timeNs = START_NS;
   for (let packet = 0; packet < packets; packet++) {
@@ -132,11 +131,20 @@ async function fuzzRound(
     const step = comparison.step(frame, timeNs);
     for (const reason of step.got.reasons) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
     if (step.isRight) continue;
-    const failure = { ...step, seed, config: text, history };
+    const failure = { ...step, seed, cpuCount, distort, config: text, history };
     return { packets: comparison.packets, losses: comparison.losses, failure };
   }
   await program.close();
   return { packets: comparison.packets, losses: comparison.losses, failure: undefined };
+}
+
+function comparisonOf(model: Model, program: Program, distort: FuzzFailure["distort"]): Comparison {
+  return new Comparison(model, {
+    run(frame, timeNs) {
+      const answer = program.run(frame, timeNs);
+      return { ...answer, frame: distort(answer.frame) };
+    },
+  });
 }
 
 function nextFrame(random: Random, vips: Config["vips"]): Uint8Array {
@@ -161,13 +169,23 @@ function parse(text: string): Config {
   return parseConfig(text, { file: "random.yaml" });
 }
 
-/** What a person needs: the words, the config, and captures of the packet alone and with what came before it. */
-export function writeFailure(failure: FuzzFailure, folder: string): string {
+/**
+ * What a person needs: the words, the config, and a capture of the fewest packets that show the difference (minimal.pcapng), or, when it
+ * takes flows from before the config was applied, of all since then (history.pcapng).
+ */
+export async function writeFailure(failure: FuzzFailure, folder: string): Promise<string> {
   mkdirSync(folder, { recursive: true });
-  const packets = failure.history.map(({ frame, timeNs }) => ({ bytes: frame, timeNs }));
+  const minimal = await minimize(failure.history, async (history) => {
+    const program = await Program.open(parse(failure.config), { cpuCount: failure.cpuCount });
+    const comparison = comparisonOf(new Model(parse(failure.config)), program, failure.distort);
+    const steps = history.map(({ frame, timeNs }) => comparison.step(frame, timeNs));
+    await program.close();
+    return steps.findIndex(({ isRight }) => !isRight) === history.length - 1;
+  });
+  const packets = (minimal ?? failure.history).map(({ frame, timeNs }) => ({ bytes: frame, timeNs }));
+  const name = minimal === undefined ? "history.pcapng" : "minimal.pcapng";
   writeFileSync(join(folder, "config.yaml"), failure.config);
-  writeFileSync(join(folder, "history.pcapng"), encodePcapng({ packets }));
-  writeFileSync(join(folder, "packet.pcapng"), encodePcapng({ packets: packets.slice(-1) }));
+  writeFileSync(join(folder, name), encodePcapng({ packets }));
   const text = `round of seed ${failure.seed}, ${formatStep(failure)}`;
   writeFileSync(join(folder, "difference.txt"), `${text}\n`);
   return text;
@@ -202,7 +220,7 @@ async function main(): Promise<void> {
     console.log(`${String(count).padStart(10)}  ${reason}`);
   }
   if (result.failure === undefined) return;
-  console.log(writeFailure(result.failure, values.out));
+  console.log(await writeFailure(result.failure, values.out));
   console.log(`config and captures are in ${values.out}/`);
   process.exitCode = 1;
 }

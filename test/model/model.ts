@@ -1,5 +1,5 @@
 /**
- * What ought to happen to a packet, worked out from the rules in docs/ on plain data: no map bytes, no C. The program is compared with
+ * What ought to happen to a packet, worked out from the rules on plain data: no map bytes, no C. The program is compared with
  * this, packet by packet, over a history of packets and of configurations.
  *
  * A decision is made first and committed second, so that a comparison can ask "and if the program had forgotten this flow?": the
@@ -12,14 +12,13 @@ import {
   type VerdictName as Verdict,
 } from "../../control/model/reasons.ts";
 import { equalBytes, ipText } from "../packets/address.ts";
-import { bytesAt, ethernetSizeBytes } from "../packets/ethernet.ts";
+import { ethernetSizeBytes } from "../packets/ethernet.ts";
 import { viewOf } from "../packets/frame.ts";
 import { ICMP_ECHO_REQUEST, ICMPV6_ECHO_REQUEST } from "../packets/icmp.ts";
 import { IPPROTO_TCP, IPPROTO_UDP } from "../packets/ipv4.ts";
-import { parseIpv6 } from "../packets/ipv6.ts";
 import { TCP_FIN, TCP_RST, TCP_SYN } from "../packets/tcp.ts";
 import { echoReply, isOneHost, tooBigReply } from "./answer.ts";
-import { dissect, followExtensions, type IpPacket, isIcmp, isTcpOrUdp, transportProblem } from "./dissect.ts";
+import { dissect, type IpPacket, isIcmp, isTcpOrUdp, transportProblem } from "./dissect.ts";
 import {
   ageTicks,
   CpuMemory,
@@ -30,6 +29,7 @@ import {
   TICKS_PER_SECOND,
 } from "./flow.ts";
 import { encapsulate, outerSizeBytes } from "./outer-header.ts";
+import { quotedIpv4, quotedIpv6 } from "./quote.ts";
 import { type ModelVip, type Tuple, VipSet } from "./vip-set.ts";
 
 export interface Decision {
@@ -170,11 +170,12 @@ class Case {
     }
     const problem = transportProblem(packet);
     if (problem !== undefined) return this.#reject(problem, packet.destination);
-    return isIcmp(packet) ? this.#decideIcmp(packet) : this.#decideWhole(packet, packet);
+    return isIcmp(packet) ? this.#decideIcmp(packet) : this.#decideWhole(packet);
   }
 
   /** A packet with ports. `packet` may be a first fragment. */
-  #decideWhole(packet: IpPacket, { protocol, transportOffset }: IpPacket): Decision {
+  #decideWhole(packet: IpPacket): Decision {
+    const { protocol, transportOffset } = packet;
     const view = viewOf(this.#frame);
     const tuple = {
       source: packet.source,
@@ -239,7 +240,7 @@ class Case {
   #newDatagram(packet: IpPacket, key: string, isFirst: boolean, vip: ModelVip | undefined): Decision {
     if (vip === undefined) return this.#end(isFirst ? "not_vip" : "not_vip_fragment");
 
-    const decision = isFirst ? this.#decideWhole(packet, packet) : this.#guess(packet, vip);
+    const decision = isFirst ? this.#decideWhole(packet) : this.#guess(packet, vip);
     if (decision.backend === undefined) return decision;
     const sourcePort = isFirst ? viewOf(this.#frame).getUint16(packet.transportOffset) : 0;
     const datagram = {
@@ -519,39 +520,6 @@ function stateAfter(state: FlowState, tcpFlags: number | undefined): FlowState {
   if (tcpFlags === undefined) return "datagrams";
   if ((tcpFlags & (TCP_FIN | TCP_RST)) !== 0) return "closing";
   return state === "closing" ? "closing" : "established";
-}
-
-interface Quoted {
-  readonly source: Uint8Array;
-  readonly destination: Uint8Array;
-  readonly protocol: number;
-  readonly transportOffset: number;
-  readonly isLaterFragment: boolean;
-}
-
-/** The quote's own length says how long the packet was, not how much of it is quoted, so it is not looked at. */
-function quotedIpv4(view: DataView, offset: number): Quoted | undefined {
-  const isThere = view.byteLength >= offset + 20 && view.getUint8(offset) >>> 4 === 4;
-  if (!isThere) return undefined;
-  const sizeBytes = (view.getUint8(offset) & 0x0f) * 4;
-  if (sizeBytes < 20 || view.byteLength < offset + sizeBytes) return undefined;
-  return {
-    source: bytesAt(view, offset + 12, 4),
-    destination: bytesAt(view, offset + 16, 4),
-    protocol: view.getUint8(offset + 9),
-    transportOffset: offset + sizeBytes,
-    isLaterFragment: (view.getUint16(offset + 6) & 0x1fff) !== 0,
-  };
-}
-
-function quotedIpv6(bytes: Uint8Array, offset: number): Quoted | undefined {
-  const header = parseIpv6(viewOf(bytes), offset);
-  if (header === undefined) return undefined;
-  const chain = followExtensions(bytes, offset + 40, header.nextHeader);
-  if (chain === undefined) return undefined;
-  const { source, destination } = header;
-  const isLaterFragment = (chain.fragment?.offsetBytes ?? 0) > 0;
-  return { source, destination, protocol: chain.protocol, transportOffset: chain.offset, isLaterFragment };
 }
 
 function flowKey(vip: ModelVip, masked: Tuple): string {
