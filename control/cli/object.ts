@@ -10,6 +10,7 @@ import { describeObject } from "./object-json.ts";
 import { listProgram } from "./object-listing.ts";
 import { objectText } from "./object-text.ts";
 import { formatBytes, painterFor } from "./output.ts";
+import { printableJson } from "./printable.ts";
 
 interface Options {
   readonly program?: string;
@@ -31,9 +32,7 @@ export function objectCommand(): Command {
       const spec = selectProgram(readSpec(file), options.program, file);
       const isDisassembled = options.disassemble ?? false;
       if (options.json) {
-        process.stdout.write(
-          `${JSON.stringify(describeObject(file, spec, { isDisassembled }), undefined, 2)}\n`,
-        );
+        process.stdout.write(`${printableJson(describeObject(file, spec, { isDisassembled }))}\n`);
         return;
       }
       const paint = painterFor(process.stdout);
