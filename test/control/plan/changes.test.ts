@@ -429,3 +429,37 @@ test("what a wave replaced is used again only after a grace period, though there
   await changeDespiteFaults(controlled, large, { watch, before: small, fault: () => {} });
   watch.expectExactly(large);
 });
+
+test("ids that go round and round never mean something else while packets or flows may use them", async () => {
+  const controlled = await openControlled(BASE);
+  const watch = new Watch(controlled.dataplane);
+  const flags: readonly VipFlag[][] = [[], ["hash-no-source-port"], ["bypass-flow-table"]];
+  let before = BASE;
+  // Four VIPs of seven and four new backends a round: the 11 ids of VIPs and the 12 of backends are soon used up.
+  for (let round = 0; round < 14; round++) {
+    const vips = Array.from({ length: 4 }, (_, index): Vip => {
+      const key = KEYS[(round + index) % KEYS.length]!;
+      const address = (position: number): string => `10.0.${round + position}.${index + 1}`;
+      return {
+        ...key,
+        name: undefined,
+        address: parseIpAddress(key.address),
+        flags: flags[round % 3]!,
+        maglev: "v2",
+        backends: [0, 1].map((position) => ({
+          address: parseIpAddress(address(position)),
+          weight: 1,
+          state: "active",
+          katranDown: false,
+        })),
+      };
+    });
+    const config = { ...BASE, vips };
+    for (let flow = 0; flow < 8; flow++) watch.addFlow(flow * 7919);
+    const flows = watch.flows();
+    await changeDespiteFaults(controlled, config, { watch, before, fault: () => {} });
+    watch.expectExactly(config);
+    watch.expectFlowsOf(config, flows);
+    before = config;
+  }
+});
