@@ -24,7 +24,8 @@ if (vectors.length === 0) {
   test.skip(`conformance vectors are not at ${FILE.pathname}`);
 }
 
-describe.for(ENGINES)("$name", (engine) => {
+// A suite without tests would be an error.
+describe.for(vectors.length === 0 ? [] : ENGINES)("$name", (engine) => {
   test.for(vectors)("$name", ({ hex, mem, result }) => {
     const machine = new Machine([]);
     const bytes = Buffer.from(mem, "hex");
