@@ -1,4 +1,4 @@
-/** A minute's worth of what `npm run fuzz` does for as long as it is told to. */
+/** A minute's worth of what `npm run fuzz:packets` does for as long as it is told to. */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

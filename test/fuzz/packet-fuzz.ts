@@ -3,7 +3,7 @@
  *
  * As a command it runs for as long as it is told to, and ends with exit code 1 and a small capture at the first difference:
  *
- *   npm run fuzz -- --seconds 3600 --seed 7
+ *   npm run fuzz:packets -- --seconds 3600 --seed 7
  *
  * Everything follows from the seed. A run is a sequence of rounds, each with a dataplane and a seed of its own, which a difference names: that
  * round alone can then be run again with --seed and --rounds 1.
