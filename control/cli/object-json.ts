@@ -12,6 +12,7 @@ export interface ObjectDescription {
   readonly programs: readonly object[];
   readonly maps: readonly object[];
   readonly variables: readonly VariableDescription[];
+  readonly externs: readonly ExternDescription[];
   readonly types: readonly TypeDescription[];
 }
 
@@ -25,6 +26,15 @@ export interface VariableDescription {
   readonly sizeBytes: number;
   /** In decimal, or true or false; undefined for what is no number. */
   readonly value: string | undefined;
+}
+
+/** Something that the kernel defines: a setting, a variable, a function. */
+export interface ExternDescription {
+  readonly name: string;
+  /** The program can do without it. */
+  readonly isWeak: boolean;
+  /** Programs that refer to it. */
+  readonly programs: readonly string[];
 }
 
 export interface TypeDescription {
@@ -58,6 +68,7 @@ export function describeObject(
     ),
     maps: spec.maps.map((map) => describeMap(map, spec.btf)),
     variables: describeVariables(spec),
+    externs: describeExterns(spec),
     types: describeTypes(spec.btf),
   };
 }
@@ -77,6 +88,22 @@ export function describeVariables(spec: ObjectSpec): VariableDescription[] {
       value: scalar === undefined || bytes === undefined ? undefined : String(readVariable(bytes, variable)),
     };
   });
+}
+
+export function describeExterns(spec: ObjectSpec): ExternDescription[] {
+  const externs = new Map<string, { readonly isWeak: boolean; readonly programs: Set<string> }>();
+  for (const program of spec.programs) {
+    for (const reference of program.references) {
+      if (reference.kind !== "extern") continue;
+      const known = externs.get(reference.symbol) ?? {
+        isWeak: reference.isWeak,
+        programs: new Set<string>(),
+      };
+      known.programs.add(program.name);
+      externs.set(reference.symbol, known);
+    }
+  }
+  return [...externs].map(([name, { isWeak, programs }]) => ({ name, isWeak, programs: [...programs] }));
 }
 
 /** The named structs, unions and enums. */

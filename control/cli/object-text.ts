@@ -2,7 +2,7 @@
 import { type BtfTypes, typeName } from "../../dataplane/object/btf.ts";
 import type { MapSpec, ObjectSpec } from "../../dataplane/object/spec.ts";
 import { mapFlagNames, mapTypeName } from "../../dataplane/vm/maps/map-type.ts";
-import { describeTypes, describeVariables } from "./object-json.ts";
+import { describeExterns, describeTypes, describeVariables } from "./object-json.ts";
 import { formatBytes, formatCount, type Painter } from "./output.ts";
 import { printable } from "./printable.ts";
 
@@ -46,6 +46,14 @@ export function objectText(file: string, spec: ObjectSpec, paint: Painter): stri
   ];
   add("options (read-only once loaded)", variables.filter(({ isOption }) => isOption).map(variableRow));
   add("variables", variables.filter(({ isOption }) => !isOption).map(variableRow));
+  add(
+    "externs (the kernel's)",
+    describeExterns(spec).map(({ name, isWeak, programs }) => [
+      name,
+      isWeak ? "weak" : "needed",
+      programs.join(" "),
+    ]),
+  );
   add(
     "structs, unions and enums",
     describeTypes(spec.btf).map(({ name, sizeBytes, members }) => [

@@ -3,7 +3,7 @@
  *
  * As a command it runs for as long as it is told to, and ends with exit code 1 and the smallest damage it could find that still fails:
  *
- *   npm run fuzz:object -- --seconds 3600 --seed 7
+ *   npm run fuzz:objects -- --seconds 3600 --seed 7
  *
  * Everything follows from the seed. Input number n of a run depends on seed and n alone.
  */

@@ -48,6 +48,13 @@ test("disassembly has functions, source lines and what instructions refer to", (
   expect(text).not.toContain("program second");
 });
 
+test("what the kernel is to define is listed", () => {
+  const text = object(join(OBJECTS, "externs.bpfel.o"));
+  expect(text).toMatch(/^ {2}CONFIG_HZ +needed +program$/m);
+  expect(text).toMatch(/^ {2}CONFIG_RARE +weak +program$/m);
+  expect(text).toMatch(/^ {2}kernel_function +needed +program$/m);
+});
+
 test("every instruction of every program is listed once", () => {
   const { programs } = JSON.parse(object(join(OBJECTS, "relocations.bpfeb.o"), "--json")) as {
     programs: { name: string; instructionCount: number }[];
