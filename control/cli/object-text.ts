@@ -91,7 +91,10 @@ function mapRow(map: MapSpec, btf: BtfTypes | undefined): string[] {
 /** Columns as wide as they must be; the last is not padded. */
 function table(rows: readonly (readonly string[])[]): string {
   const safe = rows.map((row) => row.map(printable));
-  const widths = (safe[0] ?? []).map((_, column) => Math.max(...safe.map((row) => row[column]?.length ?? 0)));
+  // Not Math.max(...), which a large object's rows would overflow.
+  const widths = (safe[0] ?? []).map((_, column) =>
+    safe.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), 0),
+  );
   return safe
     .map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ")}`.trimEnd())
     .map((line) => `${line}\n`)
