@@ -8,6 +8,7 @@ import { CaptureError } from "../../dataplane/capture/capture-error.ts";
 import { ObjectError } from "../../dataplane/object/object-error.ts";
 import { ConfigError } from "../model/config-error.ts";
 import { systemErrorWords } from "../model/system-error.ts";
+import { printableLines } from "./printable.ts";
 
 /** Exit codes of `lamna`. */
 export const EXIT_CODES = {
@@ -40,7 +41,8 @@ export interface Failure {
 export function describeFailure(error: unknown, { isDebug }: { readonly isDebug: boolean }): Failure {
   const message = inputErrorMessage(error);
   if (message !== undefined) {
-    return { exitCode: EXIT_CODES.badInput, text: isDebug ? `${message}\n${stackOf(error)}` : message };
+    const text = isDebug ? `${message}\n${stackOf(error)}` : message;
+    return { exitCode: EXIT_CODES.badInput, text: printableLines(text) };
   }
   return {
     exitCode: EXIT_CODES.bug,

@@ -7,6 +7,7 @@ import { checkCommand } from "./check.ts";
 import { describeFailure, EXIT_CODES, UsageError } from "./exit.ts";
 import { objectCommand } from "./object.ts";
 import { painterFor } from "./output.ts";
+import { printableLines } from "./printable.ts";
 import { replayCommand } from "./replay.ts";
 
 const AFTER_HELP = `
@@ -37,7 +38,9 @@ function lamna(): Command {
     .helpOption("-h, --help", "print this help")
     .addHelpText("after", AFTER_HELP)
     .configureHelp({ styleTitle: (text) => painterFor(process.stdout)("bold", text) })
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "lamna: ")) })
+    .configureOutput({
+      outputError: (text, write) => write(printableLines(text.replace(/^error: /, "lamna: "))),
+    })
     .exitOverride();
 
   for (const command of [checkCommand(), objectCommand(), replayCommand()]) {

@@ -9,6 +9,11 @@ export function printable(text: string): string {
   return text.replaceAll("\t", "    ").replace(COMMANDS, written);
 }
 
+/** For several lines. */
+export function printableLines(text: string): string {
+  return text.split("\n").map(printable).join("\n");
+}
+
 /** A value as indented JSON. JSON itself escapes only some of them. */
 export function printableJson(value: unknown): string {
   return JSON.stringify(value, undefined, 2).replace(COMMANDS, (each) =>

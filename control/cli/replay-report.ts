@@ -1,6 +1,6 @@
 /** From what a run counted to the report that `--json` prints and people read (model/replay-report.ts says what is in it). */
 import { formatIpAddress } from "../model/address.ts";
-import type { Backend, Config, Vip } from "../model/config.ts";
+import { type Config, takesNewFlows, type Vip } from "../model/config.ts";
 import { REASON_NAMES, type VerdictName } from "../model/reasons.ts";
 import type { BackendReport, ReplayReport, VipBackendReport, VipReport } from "../model/replay-report.ts";
 import type { Counters } from "../plan/counters.ts";
@@ -37,11 +37,6 @@ export function buildReport(
     nsPerPacket: run.packets < MEASURED_PACKETS_MIN ? null : tenths(run.simulationNs / run.packets),
     engine: run.engine,
   };
-}
-
-/** Does the backend get new flows? */
-export function takesNewFlows({ state, weight, katranDown }: Backend): boolean {
-  return weight > 0 && (state === "active" || (state === "down" && katranDown));
 }
 
 function vipReport(vip: Vip, total: Counters["vips"][number], traffic: readonly Traffic[]): VipReport {

@@ -2,6 +2,7 @@
 import { REASON_NAMES, REASONS, type VerdictName } from "../model/reasons.ts";
 import type { ReplayReport, VipReport } from "../model/replay-report.ts";
 import { formatBytes, formatCount, type Style } from "./output.ts";
+import { printable } from "./printable.ts";
 import {
   alignColumns,
   bar,
@@ -59,11 +60,11 @@ function describeReplay(facts: RunFacts, report: ReplayReport, { paint }: TextSt
   const interfaces = facts.interfaces > 1 ? `, ${facts.interfaces} interfaces` : "";
   const queues = `${facts.queues} ${plural(facts.queues, "queue")}`;
   const lines = [
-    `${paint("bold", facts.captureName)} (${facts.captureFormat}${interfaces}) with ${paint("bold", facts.configName)}`,
+    `${paint("bold", printable(facts.captureName))} (${facts.captureFormat}${interfaces}) with ${paint("bold", printable(facts.configName))}`,
     `  ${packets}, ${formatBytes(facts.bytes)}${span}${cut}`,
     `  ${describeSpeed(report)}, ${queues}`,
   ];
-  if (facts.outName !== undefined) lines.push(`  written to ${facts.outName}`);
+  if (facts.outName !== undefined) lines.push(`  written to ${printable(facts.outName)}`);
   return lines;
 }
 
@@ -183,7 +184,7 @@ function describeVips({ vips }: ReplayReport, style: TextStyle): string[] {
 const LARGE_DEVIATION = 0.05;
 
 function describeVip({ name, address, port, protocol }: VipReport): string {
-  const place = `${address.includes(":") ? `[${address}]` : address}:${port === 0 ? "*" : port}/${protocol}`;
+  const place = `${protocol} ${address.includes(":") ? `[${address}]` : address}:${port === 0 ? "*" : port}`;
   return name === null ? place : `${name} ${place}`;
 }
 

@@ -1,16 +1,14 @@
 /** `lamna replay`: what the program makes of a capture, under a config. */
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { CaptureError } from "../../dataplane/capture/capture-error.ts";
 import { type CaptureReader, openCapture } from "../../dataplane/capture/capture-reader.ts";
 import { PcapngWriter } from "../../dataplane/capture/pcapng-writer.ts";
 import { WholeFile } from "../../dataplane/capture/whole-file.ts";
 import { MapError } from "../../dataplane/dataplane.ts";
-import { readObject } from "../../dataplane/object/read-object.ts";
 import type { Config } from "../model/config.ts";
 import { readConfig } from "../model/config-file.ts";
 import { type ReplayReport, replayReportSchema } from "../model/replay-report.ts";
-import { packageFile } from "../package-root.ts";
 import { readCounters } from "../plan/counters.ts";
 import { PlanError } from "../plan/plan-error.ts";
 import { EXIT_CODES, UsageError } from "./exit.ts";
@@ -24,6 +22,7 @@ import { ReplayRun } from "./replay-run.ts";
 import { openProgrammedSimulator, type ProgrammedSimulator } from "./replay-simulator.ts";
 import { describeRun } from "./replay-summary.ts";
 import type { TextStyle } from "./replay-text.ts";
+import { readShippedObject } from "./shipped-object.ts";
 
 export interface ReplayOptions {
   readonly config: string;
@@ -202,10 +201,8 @@ function spanOf({ earliestNs, latestNs }: ReplayRun["totals"]): bigint | undefin
 }
 
 async function openProgrammed(config: Config, options: ReplayOptions): Promise<ProgrammedSimulator> {
-  const file = packageFile("dataplane", "xdp", "balancer.bpf.o");
-  const object = readObject(readFileSync(file));
   try {
-    return await openProgrammedSimulator(config, object, { queues: options.queues });
+    return await openProgrammedSimulator(config, readShippedObject(), { queues: options.queues });
   } catch (cause) {
     if (cause instanceof PlanError) throw new UsageError(`${options.config}: ${cause.message}`, { cause });
     // The object's maps are sound, so it is their sizes: a VM's addresses have 32 bits, and flow tables take most of them.
@@ -228,6 +225,7 @@ function checkOptions(options: ReplayOptions): void {
   if (input === "-" && process.stdin.isTTY) {
     throw new UsageError("--in -: standard input is a terminal, expected a capture");
   }
+  if (out === "") throw new UsageError("--out: an empty name, expected a file");
   if (out === "-") throw new UsageError("--out -: standard output has the report, expected a file");
   for (const [name, file] of [
     ["--in", input],

@@ -87,10 +87,15 @@ function openTemporary(directory: string): { readonly path: string; readonly des
 }
 
 function asCaptureError(path: string, cause: unknown): CaptureError {
-  const { code, message } = cause as NodeJS.ErrnoException;
-  const why =
-    code === "ENOENT" ? "no such directory" : code === "ENOSPC" ? "no space left on the device" : message;
-  return new CaptureError({ code: "io", source: path, what: `cannot be written: ${why}`, cause });
+  return new CaptureError({ code: "io", source: path, what: `cannot be written: ${whyOf(cause)}`, cause });
+}
+
+/** Node's message without the error's name before it and the call behind it, which names our temporary file. */
+function whyOf(cause: unknown): string {
+  const { code, message, syscall } = cause as NodeJS.ErrnoException;
+  if (code === "ENOENT") return "no such directory";
+  const end = syscall === undefined ? -1 : message.lastIndexOf(`, ${syscall}`);
+  return end < 0 ? message : message.slice(0, end).replace(`${code}: `, "");
 }
 
 /** Cleaning up must not hide the error that led to it. */

@@ -21,6 +21,11 @@ test.for<{ name: string; error: unknown; text: string }>([
     text: "lamna: --queues 0, expected 1 to 64",
   },
   {
+    name: "a name that would command the terminal",
+    error: new UsageError("\u001b]0;title\u0007: no such file"),
+    text: "lamna: \\u001b]0;title\\u0007: no such file",
+  },
+  {
     name: "a config error",
     error: new ConfigError("syntax", "c.yaml", [PROBLEM]),
     text: "c.yaml:3:7: no colon",

@@ -155,14 +155,14 @@ Flow table
 
 VIPs and their backends
                          packets     bytes   share           weight  expected  off by
-  web 10.200.1.1:80/tcp    1,800   176 KiB
+  web tcp 10.200.1.1:80    1,800   176 KiB
     10.0.0.1                 800  78.1 KiB  44.4 %  #######       3    37.5 %    +6.9
     10.0.0.2                 400  39.1 KiB  22.2 %  ####          1    12.5 %    +9.7
     10.0.0.3 draining        100  9.77 KiB   5.6 %  #             5     0.0 %    +5.6
     10.0.0.4 down              0   0 bytes   0.0 %                5     0.0 %     0.0
     10.0.0.5 down            500  48.8 KiB  27.8 %  ####          4    50.0 %   -22.2
     10.0.0.6                   0   0 bytes   0.0 %                0     0.0 %     0.0
-  [fc00:1::1]:*/udp            0   0 bytes
+  udp [fc00:1::1]:*            0   0 bytes
     10.0.0.1                   0   0 bytes                        1   100.0 %
 
 Backends over all VIPs
