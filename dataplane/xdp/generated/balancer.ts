@@ -1,4 +1,4 @@
-// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 33734be0037c58bdb5b3ab82f07bafea40f3a556324a6603e3075e70c36ca8dc).
+// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 ac0b745512d990399f8693db7169db8eba358512aea62a29b3ae4758005b5e56).
 // Do not edit; regenerate with: npm run gen:codecs
 import type { Codec, MapLayout } from "../../object/codec.ts";
 import { clear, elements, readBytes, u16, u32, u64, u8, viewOf, writeBytes } from "../../object/codec-fields.ts";
