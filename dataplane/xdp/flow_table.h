@@ -138,14 +138,12 @@ static __always_inline enum flow_state next_state(const struct flow_entry *entry
 	return FLOW_ESTABLISHED;
 }
 
-/* How ready an entry is to be given away. 0: not at all; the idlest of the flows that are new; those idle beyond the limit of
- * their state; free ones. */
+/* How ready an entry in use is to be given away: not at all (0), or as a new flow the more the longer it is idle, or most of all
+ * as a flow that is idle beyond the limit of its state. */
 static __always_inline __u32 readiness(const struct flow_entry *entry, __u32 udp_idle_ticks, __u32 now)
 {
 	__u32 idle = idle_ticks(entry, now), limit;
 
-	if (entry->owner == 0)
-		return 0xffffffff;
 	switch (state_of(entry)) {
 	case FLOW_NEW:
 		return idle + 1;
@@ -169,8 +167,12 @@ static __always_inline int find_place(void *line, __u32 udp_idle_ticks, __u32 no
 
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < FLOWS_PER_LINE(family); i++) {
-		__u32 ready = readiness(entry_of(line, i, family), udp_idle_ticks, now);
+		const struct flow_entry *entry = entry_of(line, i, family);
+		__u32 ready;
 
+		if (entry->owner == 0)
+			return i;
+		ready = readiness(entry, udp_idle_ticks, now);
 		if (ready > best) {
 			best = ready;
 			place = i;

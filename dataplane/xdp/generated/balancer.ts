@@ -1,4 +1,4 @@
-// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 ac0b745512d990399f8693db7169db8eba358512aea62a29b3ae4758005b5e56).
+// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 5a0760ca9e4ad99aa411506501217f93265b95434fe451c2fdd11788ea39a883).
 // Do not edit; regenerate with: npm run gen:codecs
 import type { Codec, MapLayout } from "../../object/codec.ts";
 import { clear, elements, readBytes, u16, u32, u64, u8, viewOf, writeBytes } from "../../object/codec-fields.ts";
