@@ -45,20 +45,20 @@ test.for([
     first: tcp4(TCP_SYN),
     frame: tcp4(TCP_ACK),
     reason: "flow_hit",
-    limit: 600,
+    limit: 550,
   },
   {
     name: "a known IPv6 TCP flow",
     first: tcp6(TCP_SYN),
     frame: tcp6(TCP_ACK),
     reason: "flow_hit",
-    limit: 600,
+    limit: 580,
   },
-  { name: "a known IPv4 UDP flow", first: udp4, frame: udp4, reason: "flow_hit", limit: 600 },
-  { name: "a new IPv4 TCP flow", frame: tcp4(TCP_SYN), reason: "flow_new", limit: 900 },
-  { name: "a new IPv6 TCP flow", frame: tcp6(TCP_SYN), reason: "flow_new", limit: 900 },
+  { name: "a known IPv4 UDP flow", first: udp4, frame: udp4, reason: "flow_hit", limit: 550 },
+  { name: "a new IPv4 TCP flow", frame: tcp4(TCP_SYN), reason: "flow_new", limit: 700 },
+  { name: "a new IPv6 TCP flow", frame: tcp6(TCP_SYN), reason: "flow_new", limit: 820 },
   { name: "no VIP's port", frame: tcp4(TCP_ACK, 22), reason: "not_vip", limit: 240 },
-  { name: "an echo request", frame: echo, reason: "echo_reply", limit: 250 },
+  { name: "an echo request", frame: echo, reason: "echo_reply", limit: 260 },
 ])("$name takes at most $limit instructions", async ({ first, frame, reason, limit }) => {
   const balancer = await Balancer.open(CONFIG);
   if (first !== undefined) balancer.run(first);
