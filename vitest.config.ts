@@ -6,7 +6,6 @@ const reportFile = process.env.LAMNA_TEST_REPORT;
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    benchmark: { include: ["bench/**/*.bench.ts"] },
     pool: "forks",
     testTimeout: 60_000,
     hookTimeout: 120_000,

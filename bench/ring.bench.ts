@@ -1,9 +1,6 @@
-/**
- * Building rings of 65537 slots, hashing and sorting included. The goal is 2.0 ms for 1000 weighted backends, which is what
- * Katran's C++ takes.
- */
-import { bench, describe } from "vitest";
+/** Building rings, hashing and sorting included. */
 import { buildRing, type MaglevAlgorithm, type RingBackend } from "../control/ring/maglev.ts";
+import type { Suite } from "./suite.ts";
 
 const CASES: readonly { algorithm: MaglevAlgorithm; count: number; family: 4 | 6 }[] = [
   { algorithm: "v2", count: 10, family: 4 },
@@ -13,18 +10,19 @@ const CASES: readonly { algorithm: MaglevAlgorithm; count: number; family: 4 | 6
   { algorithm: "v1", count: 1000, family: 4 },
 ];
 
-describe("a ring", () => {
-  for (const { algorithm, count, family } of CASES) {
-    const backends = weightedBackends(count, family);
-    bench(
-      `${algorithm}, ${count} weighted IPv${family} backends`,
-      () => {
-        buildRing({ algorithm, backends });
-      },
-      { warmupIterations: 50 },
-    );
-  }
-});
+export function ringSuite(): Suite {
+  return {
+    name: "build a ring of 65537 slots",
+    goal: "goal: 2.0 ms for 1000 weighted backends",
+    tasks: CASES.map(({ algorithm, count, family }) => {
+      const backends = weightedBackends(count, family);
+      return {
+        name: `${algorithm}, ${count} weighted IPv${family} backends`,
+        run: () => buildRing({ algorithm, backends }),
+      };
+    }),
+  };
+}
 
 /** Weights 1 to 100, in no order. */
 function weightedBackends(count: number, family: 4 | 6): readonly RingBackend[] {
