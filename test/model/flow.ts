@@ -20,6 +20,8 @@ export interface Flow {
   readonly state: FlowState;
   /** Tick of the last packet. */
   readonly seen: number;
+  /** Since then it was idle for too long at some time, by limits that have changed. */
+  readonly isReleased?: boolean;
 }
 
 export interface Datagram {
@@ -84,6 +86,13 @@ export class FlowTable {
     for (const [key, flow] of this.#flows) if (isForgotten(flow)) this.#flows.delete(key);
   }
 
+  /** Takes flows that are held no longer as ones that need not be there. To be called before the limits change. */
+  release(tick: number, settings: Config["settings"]): void {
+    for (const [key, flow] of this.#flows) {
+      if (!isHeld(flow, tick, settings)) this.#flows.set(key, { ...flow, isReleased: true });
+    }
+  }
+
   /** One that has been idle for longer than its state allows, or else the oldest of which only one packet was seen. */
   #victim(tick: number, settings: Config["settings"]): string | undefined {
     let oldestNew: { readonly key: string; readonly age: number } | undefined;
@@ -98,7 +107,9 @@ export class FlowTable {
 }
 
 /** Whether a flow's place is its own: a new flow can be pushed out at any time, others once they have been idle for too long. */
-export function isHeld({ state, seen }: Flow, tick: number, settings: Config["settings"]): boolean {
+export function isHeld(flow: Flow, tick: number, settings: Config["settings"]): boolean {
+  const { state, seen, isReleased = false } = flow;
+  if (isReleased) return false;
   const age = ageTicks(tick, seen);
   switch (state) {
     case "new":

@@ -79,6 +79,9 @@ export class Model {
 
   /** Another configuration: flows stay, but for those of VIPs that are gone and to backends that were removed or are down. */
   apply(config: Config): void {
+    for (const { flows, latestTick } of this.#cpus.values()) {
+      for (const table of flows.values()) table.release(latestTick, this.#config.settings);
+    }
     this.#config = config;
     this.#vips = new VipSet(config);
     const isForgotten = ({ vip, backend }: { readonly vip: string; readonly backend: string }): boolean =>
@@ -433,7 +436,11 @@ class Case {
   }
 
   #remember(vip: ModelVip, masked: Tuple, flow: Flow): void {
-    this.#table(masked).set(flowKey(vip, masked), { ...flow, seen: this.#tick }, this.#config.settings);
+    this.#table(masked).set(
+      flowKey(vip, masked),
+      { ...flow, seen: this.#tick, isReleased: false },
+      this.#config.settings,
+    );
   }
 
   #table(tuple: Tuple): NonNullable<ReturnType<CpuMemory["flows"]["get"]>> {
