@@ -27,7 +27,7 @@ export const REASONS = {
   },
   not_vip_fragment: {
     verdict: "pass",
-    meaning: "a fragment, or a packet with IP options, that no VIP claims",
+    meaning: "a fragment that no VIP claims",
   },
   other_protocol: { verdict: "pass", meaning: "neither TCP, UDP nor ICMP" },
   other_icmp: {
