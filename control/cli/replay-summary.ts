@@ -139,19 +139,24 @@ function describeFlowTable({ reasons }: ReplayReport, style: TextStyle): string[
       [`${formatCount(reasons.flow_new)} remembered`, ...forgotten].join(", "),
     ],
   ];
-  return section("Flow table", alignColumns(rows, [LEFT, RIGHT, RIGHT, LEFT]), style);
+  const title = `Flow table, asked for ${formatCount(hits + misses)} packets`;
+  return section(title, alignColumns(rows, [LEFT, RIGHT, RIGHT, LEFT]), style);
 }
 
 /** Each VIP with its backends below it: how much each got, and how far that is from what the weights say, in points. */
 function describeVips({ vips }: ReplayReport, style: TextStyle): string[] {
   const rows: string[][] = [["", "packets", "bytes", "share", "", "weight", "expected", "off by"]];
-  const kinds: { readonly kind: "heading" | "vip" | "backend"; readonly points: number }[] = [
+  const kinds: { readonly kind: "heading" | "vip" | "warning" | "backend"; readonly points: number }[] = [
     { kind: "heading", points: 0 },
   ];
   const barColumns = barWidth(style, TEXT_COLUMNS);
   for (const vip of vips) {
     rows.push([describeVip(vip), formatCount(vip.packets), formatBytes(vip.bytes)]);
     kinds.push({ kind: "vip", points: 0 });
+    if (vip.backends.every(({ expectedShare }) => expectedShare === 0)) {
+      rows.push(["  takes no new flows"]);
+      kinds.push({ kind: "warning", points: 0 });
+    }
     for (const backend of vip.backends) {
       const { share, expectedShare, state, weight } = backend;
       const points = share === null ? 0 : share - expectedShare;
@@ -171,16 +176,17 @@ function describeVips({ vips }: ReplayReport, style: TextStyle): string[] {
   const paintCell = (cell: string, column: number, row: number): string => {
     const { kind, points } = kinds[row]!;
     if (kind === "heading") return style.paint("dim", cell);
+    if (kind === "warning") return style.paint("yellow", cell);
     if (kind === "vip") return column === 0 ? style.paint("bold", cell) : cell;
     if (column === 4) return style.paint("cyan", cell);
     if (column === 7 && Math.abs(points) >= LARGE_DEVIATION) return style.paint("yellow", cell);
     return cell;
   };
   const lines = alignColumns(rows, [LEFT, RIGHT, RIGHT, RIGHT, LEFT, RIGHT, RIGHT, RIGHT], paintCell);
-  return section("VIPs and their backends", lines, style);
+  return section("VIPs and their backends, by packets: a few large flows weigh much", lines, style);
 }
 
-/** Beyond this a deviation is worth a look: a few heavy flows, draining, or something wrong. */
+/** Beyond this a deviation is worth a look: a few large flows, draining, or something wrong. */
 const LARGE_DEVIATION = 0.05;
 
 function describeVip({ name, address, port, protocol }: VipReport): string {

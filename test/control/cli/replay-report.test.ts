@@ -131,6 +131,18 @@ describe("its text", () => {
   const report = buildReport(CONFIG, COUNTS, RUN);
   const paint = (_style: string, text: string): string => text;
 
+  test("says of a VIP that none of its backends takes new flows", () => {
+    const drained = report.vips.map((vip) => ({
+      ...vip,
+      backends: vip.backends.map((backend) => ({ ...backend, expectedShare: 0 })),
+    }));
+    const style = { width: 100, hasUnicode: false, paint: (_: string, text: string) => text };
+    expect(describeRun(facts, report, style).join("\n")).not.toContain("takes no new flows");
+    expect(describeRun(facts, { ...report, vips: drained }, style).join("\n")).toContain(
+      "takes no new flows",
+    );
+  });
+
   test("lines up, in plain ASCII where there is no terminal", () => {
     expect(describeRun(facts, report, { width: 100, hasUnicode: false, paint }).join("\n")).toBe(`\
 in.pcapng (pcapng, 2 interfaces) with config.yaml
@@ -149,11 +161,11 @@ Verdicts, and the reasons for them
   redirect               0   0.0 %
   aborted                0   0.0 %
 
-Flow table
+Flow table, asked for 1,900 packets
   hits    1,000  52.6 %
   misses    900  47.4 %  700 remembered, 200 found no place
 
-VIPs and their backends
+VIPs and their backends, by packets: a few large flows weigh much
                          packets     bytes   share           weight  expected  off by
   web tcp 10.200.1.1:80    1,800   176 KiB
     10.0.0.1                 800  78.1 KiB  44.4 %  #######       3    37.5 %    +6.9
