@@ -37,6 +37,8 @@ export class PcapngParser implements FormatParser {
   #littleEndian = true;
   /** Number of this section's first interface among all. */
   #firstInterface = 0;
+  /** How many interfaces from the section's first on are Ethernet: packets of these take the fast path. */
+  #ethernetInterfaces = 0;
 
   parse(window: ReadWindow, batch: PacketBatch): number {
     for (;;) {
@@ -109,7 +111,7 @@ export class PcapngParser implements FormatParser {
     const { view, end } = window;
     const littleEndian = this.#littleEndian;
     const firstInterface = this.#firstInterface;
-    const interfaceCount = this.interfaces.length - firstInterface;
+    const interfaceCount = this.#ethernetInterfaces;
     const flags = FLAG_HAS_TIMESTAMP | (littleEndian ? FLAG_LITTLE_ENDIAN : 0);
     const { capacity, offsets, timestampsHi, timestampsLo, interfaceIndexes, optionsOffsets, optionsBytes } =
       batch;
@@ -178,18 +180,14 @@ export class PcapngParser implements FormatParser {
       throw window.error("unsupported-format", start + 12, `pcapng version ${major}.${minor}, expected 1.0`);
     }
     this.#firstInterface = this.interfaces.length;
+    this.#ethernetInterfaces = 0;
   }
 
   #parseInterface(window: ReadWindow, sizeBytes: number): void {
     requireMinimum(window, sizeBytes, INTERFACE_DESCRIPTION_MIN, "interface description");
     const found = parseInterface(window, sizeBytes, this.#littleEndian);
-    if (found.linkType !== LINKTYPE_ETHERNET) {
-      throw window.error(
-        "unsupported-link-type",
-        window.start + 8,
-        describeUnsupportedLinkType(found.linkType),
-      );
-    }
+    const isNext = this.#ethernetInterfaces === this.interfaces.length - this.#firstInterface;
+    if (isNext && found.linkType === LINKTYPE_ETHERNET) this.#ethernetInterfaces++;
     this.interfaces.push(found);
   }
 
@@ -249,11 +247,20 @@ export class PcapngParser implements FormatParser {
     batch.flags[i] = this.#littleEndian ? FLAG_LITTLE_ENDIAN : 0;
   }
 
+  /** Only a packet makes an interface of another link type an error: dumpcap describes every interface it was given. */
   #interfaceIndex(window: ReadWindow, interfaceId: number): number {
-    const count = this.interfaces.length - this.#firstInterface;
-    if (interfaceId < count) return this.#firstInterface + interfaceId;
-    const what = `packet of interface ${interfaceId}, the section has described ${count}`;
-    throw window.error("bad-block", window.start + 8, what);
+    const interfaceIndex = this.#firstInterface + interfaceId;
+    const found = this.interfaces[interfaceIndex];
+    if (found === undefined) {
+      const count = this.interfaces.length - this.#firstInterface;
+      const what = `packet of interface ${interfaceId}, the section has described ${count}`;
+      throw window.error("bad-block", window.start + 8, what);
+    }
+    if (found.linkType !== LINKTYPE_ETHERNET) {
+      const what = `packet of interface ${interfaceId}, ${describeUnsupportedLinkType(found.linkType)}`;
+      throw window.error("unsupported-link-type", window.start + 8, what);
+    }
+    return interfaceIndex;
   }
 }
 

@@ -389,10 +389,13 @@ describe.for(BYTE_ORDERS)("a %s section", (order) => {
       words: /if_tsoffset.*4.*8/,
     },
     {
-      name: "an interface of another link type",
-      bytes: interfaceDescription(order, { linkType: 276 }),
+      name: "a packet of an interface of another link type",
+      bytes: join(
+        interfaceDescription(order, { linkType: 276 }),
+        enhancedPacket(order, data(8), { interfaceId: 1 }),
+      ),
       code: "unsupported-link-type",
-      at: 8,
+      at: 28,
       words: /276.*SLL2.*any/,
     },
     {
@@ -439,6 +442,19 @@ describe.for(BYTE_ORDERS)("a %s section", (order) => {
     expect(packets).toEqual([data(10)]);
     expect(error).toMatchObject({ code, offset: after + at });
     expect(error?.message).toMatch(words);
+  });
+
+  test("may describe an interface of another link type that no packet is of", async () => {
+    const whole = join(
+      sectionHeader(order),
+      interfaceDescription(order, { linkType: 113 }),
+      interfaceDescription(order),
+      enhancedPacket(order, data(10), { interfaceId: 1 }),
+      enhancedPacket(order, data(11), { interfaceId: 1 }),
+    );
+    const { packets, error } = await readAll(whole);
+    expect(error).toBeUndefined();
+    expect(packets).toEqual([data(10), data(11)]);
   });
 
   test("cut anywhere gives the whole packets and then an error at the end", async () => {
