@@ -1,7 +1,8 @@
 /**
  * BTF, the type information of BPF objects (kernel 6.18, Documentation/bpf/btf.rst). `readBtf` turns the `.BTF` section into a plain
  * array of types whose index is the type's id. After it every reference is within the array, no type contains
- * itself, and every size is known and below 4 GiB, so that users can follow types without checks of their own.
+ * itself, and every size is known, so that users can follow types without checks of their own. Sizes are below 4 GiB but for
+ * arrays that nothing is made of: `int (*max_entries)[n]` in a map's definition only says n.
  */
 import { SectionReader } from "./section-reader.ts";
 import { StringTable } from "./string-table.ts";
@@ -9,7 +10,10 @@ import { StringTable } from "./string-table.ts";
 export interface BtfTypes {
   /** By id; 0 is void. */
   readonly types: readonly BtfType[];
-  /** By id; 0 for what has no size (void, functions, forward declarations). */
+  /**
+   * By id; 0 for what has no size (void, functions, forward declarations). An array that is only pointed at, and aliases of it, may
+   * have any size; one beyond 2^53 - 1 counts as that.
+   */
   readonly sizesBytes: readonly number[];
 }
 
@@ -495,12 +499,12 @@ function measure(reader: SectionReader, types: readonly BtfType[], offsets: read
       const top = stack[stack.length - 1]!;
       const part = top.parts[top.next++];
       if (part === undefined) {
-        sizes[top.id] = sizeOf(types[top.id]!, sizes);
-        if (sizes[top.id]! >= SIZE_LIMIT_BYTES) {
-          throw reader.error(
-            offsets[top.id],
-            `type ${top.id} has ${sizes[top.id]} bytes, expected less than 4 GiB`,
-          );
+        const type = types[top.id]!;
+        sizes[top.id] = sizeOf(type, sizes);
+        // Structs and unions have their own size, which checkMembers() holds their members against.
+        if (type.kind === "variable" && sizes[top.id]! >= SIZE_LIMIT_BYTES) {
+          const why = `variable ${quote(type.name)} has ${sizes[top.id]} bytes, expected less than 4 GiB`;
+          throw reader.error(offsets[top.id], why);
         }
         state[top.id] = 2;
         stack.pop();
@@ -527,7 +531,7 @@ function sizeOf(type: BtfType, sizes: readonly number[]): number {
     case "pointer":
       return 8;
     case "array":
-      return type.count * sizes[type.element]!;
+      return Math.min(type.count * sizes[type.element]!, Number.MAX_SAFE_INTEGER);
     case "typedef":
     case "volatile":
     case "const":

@@ -39,6 +39,8 @@ const BPF_MAP_TYPE_HASH_OF_MAPS = 13;
 const BPF_F_RDONLY_PROG = 1 << 7;
 const BPF_F_MMAPABLE = 1 << 10;
 const POINTER_SIZE_BYTES = 8;
+/** The kernel has sizes in 32 bits. */
+const SIZE_MAX_BYTES = 0xffff_ffff;
 
 /** Zeros take no room in the file, so this is the one thing whose size it does not bound. */
 const BSS_SIZE_MAX_BYTES = 64 * 1024 * 1024;
@@ -292,6 +294,9 @@ function sizeOf(
   otherwise: number,
 ): number {
   const ofType = typeId === undefined ? undefined : btf.sizesBytes[typeId];
+  if (ofType !== undefined && ofType > SIZE_MAX_BYTES) {
+    throw mapError(name, `type of ${what} has ${ofType} bytes, expected less than 4 GiB`);
+  }
   if (written !== undefined && ofType !== undefined && written !== ofType) {
     throw mapError(name, `${what}_size ${written}, but type of ${what} has ${ofType} bytes`);
   }
