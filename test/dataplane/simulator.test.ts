@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Nic } from "../../dataplane/nic/nic.ts";
 import { RecordingWire } from "../../dataplane/nic/wire.ts";
+import { readObject } from "../../dataplane/object/read-object.ts";
 import type { MapSpec, ObjectSpec } from "../../dataplane/object/spec.ts";
 import { openSimulator, type Simulator } from "../../dataplane/simulator.ts";
 import type { Engine } from "../../dataplane/vm/engine.ts";
@@ -24,6 +25,7 @@ import {
   vipBucket,
 } from "../../dataplane/xdp/generated/balancer.ts";
 import { programSpec, tcpFrame } from "./nic/harness.ts";
+import { objectBytes } from "./object/test-objects.ts";
 import { CPU_COUNT, describePort, smallRequest, withEntries, withOption } from "./port-contract.ts";
 import { mapSpec } from "./vm/maps/harness.ts";
 
@@ -251,6 +253,17 @@ describe("any object", () => {
     const sized = await openSimulator({ ...withEntries(request(perCpu, "main"), "outer", 11), cpuCount: 3 });
     expect(sized.map("outer").maxEntries).toBe(3);
     expect([0, 1, 2].map((cpu) => sized.map("outer").inner(cpu).maxEntries)).toEqual([11, 11, 11]);
+  });
+
+  test.for([
+    { map: "large", message: /out of VM memory: 8589934592 bytes/ },
+    { map: "largest", message: /out of VM memory: 34359738360 bytes/ },
+    { map: "wide", message: /flags 0x80000000/ },
+  ])("is refused with map $map, which cannot be made", async ({ map, message }) => {
+    const maps = readObject(objectBytes("large-maps")).maps.filter(({ name }) => name === map);
+    const object = objectOf(maps, [{ ...programSpec("r0 = 1\nexit"), name: "main" }]);
+    const refusal = { name: "MapError", code: "bad-definition", message: expect.stringMatching(message) };
+    await expect(openSimulator(request(object, "main"))).rejects.toThrow(expect.objectContaining(refusal));
   });
 
   test("has maps the port does not speak of, which the machine does", async () => {

@@ -146,6 +146,29 @@ const structOf = (size: number, ...members: (readonly [type: number, offsetBits:
   ...members.flatMap(([type, offsetBits]) => [0, type, offsetBits]),
 ];
 
+test("what is only pointed at may have any size, and no size is beyond the safe integers", () => {
+  const types = [
+    INT,
+    arrayOf(1, 2 ** 32 - 1),
+    pointerTo(2),
+    arrayOf(2, 2 ** 32 - 1),
+    typedefOf(4),
+    arrayOf(5, 0),
+    pointerTo(5),
+  ];
+  const { btf } = readBtf(btfOf(...types), true);
+  expect(btf.sizesBytes).toEqual([
+    0,
+    4,
+    4 * (2 ** 32 - 1),
+    8,
+    Number.MAX_SAFE_INTEGER,
+    Number.MAX_SAFE_INTEGER,
+    0,
+    8,
+  ]);
+});
+
 test("a struct may point at itself", () => {
   const { btf } = readBtf(btfOf(INT, structOf(8, [3, 0]), pointerTo(2)), true);
   expect(btf.sizesBytes).toEqual([0, 4, 8, 8]);
@@ -166,11 +189,26 @@ test.for<{ name: string; types: number[][]; message: RegExp }>([
     types: [INT, structOf(8, [3, 0]), arrayOf(2, 1)],
     message: /contains itself/,
   },
-  { name: "an array of 4 GiB", types: [INT, arrayOf(1, 2 ** 30)], message: /expected less than 4 GiB/ },
   {
-    name: "arrays of arrays beyond every number",
-    types: [INT, arrayOf(1, 60000), arrayOf(2, 2 ** 32 - 1)],
-    message: /expected less than 4 GiB/,
+    name: "a variable of 4 GiB",
+    types: [INT, arrayOf(1, 2 ** 30), [0, 14 << 24, 2, 1]],
+    message: /variable "" has 4294967296 bytes, expected less than 4 GiB/,
+  },
+  {
+    name: "an array of 4 GiB in a struct",
+    types: [INT, arrayOf(1, 2 ** 30), structOf(8, [2, 0])],
+    message: /reaches bit 34359738368, but there are 64/,
+  },
+  {
+    name: "arrays of arrays beyond every number in a struct",
+    types: [
+      INT,
+      arrayOf(1, 2 ** 32 - 1),
+      arrayOf(2, 2 ** 32 - 1),
+      arrayOf(3, 2 ** 32 - 1),
+      structOf(8, [4, 0]),
+    ],
+    message: /reaches bit \d+, but there are 64/,
   },
   {
     name: "a member behind its struct",

@@ -58,6 +58,29 @@ test.for(["bpfel", "bpfeb"] as const)("map definitions of a %s object say all of
   expect(maps.get("queue")).toMatchObject({ type: 22, maxEntries: 3, keySizeBytes: 0, valueSizeBytes: 4 });
 });
 
+test.for(["bpfel", "bpfeb"] as const)("numbers of a %s object's maps may take all of 32 bits", (target) => {
+  const maps = mapsOf("large-maps", target);
+  expect(maps.get("large")).toMatchObject({ maxEntries: 2 ** 30, keySizeBytes: 4, valueSizeBytes: 8 });
+  expect(maps.get("largest")).toMatchObject({ maxEntries: 4294967295, keySizeBytes: 4, valueSizeBytes: 4 });
+  expect(maps.get("wide")).toMatchObject({ maxEntries: 1, flags: 2 ** 31, keySizeBytes: 4294967295 });
+});
+
+test("a key of 4 GiB is refused", () => {
+  const bytes = objectBytes("large-maps");
+  const { types } = readObject(bytes).btf!;
+  const starts = typeStarts(bytes, viewOf(bytes));
+  const definition = types.findIndex((type) => type.kind === "struct" && type.members[2]?.name === "key");
+  const definitionOf = types[definition];
+  const pointer = definitionOf?.kind === "struct" ? definitionOf.members[2]!.type : 0;
+  const array = types.findIndex((type) => type.kind === "array" && type.count === 2 ** 30);
+  viewOf(bytes).setUint32(starts[pointer]! + 8, array, true);
+  expect(objectErrorOf(() => readObject(bytes))).toMatchObject({
+    code: "bad-map",
+    symbol: "large",
+    message: expect.stringMatching(/type of key has 4294967296 bytes, expected less than 4 GiB$/),
+  });
+});
+
 test("maps are in the order of their places, data sections last", () => {
   const elf = readElf(objectBytes("maps"));
   const places = new Map(elf.symbols.map(({ name, value }) => [name, value]));
