@@ -16,6 +16,7 @@ export function objectText(file: string, spec: ObjectSpec, paint: Painter): stri
     if (rows.length > 0) parts.push(`\n${paint("bold", title)}\n${table(rows)}`);
   };
 
+  if (spec.programs.length === 0) parts.push(`\n${paint("yellow", noPrograms(spec.btf))}\n`);
   add(
     "programs",
     [
@@ -63,6 +64,15 @@ export function objectText(file: string, spec: ObjectSpec, paint: Painter): stri
     ]),
   );
   return parts.join("");
+}
+
+/** A function without a section of its own is none, which is easily forgotten: so those that are there have their names said. */
+function noPrograms(btf: BtfTypes | undefined): string {
+  const names = (btf?.types ?? []).flatMap((type) =>
+    type.kind === "function" && type.linkage !== "extern" ? [printable(type.name)] : [],
+  );
+  if (names.length === 0) return "no programs";
+  return `no programs, only functions to be called: ${shorten(names.join(" "), 200)}`;
 }
 
 function mapRow(map: MapSpec, btf: BtfTypes | undefined): string[] {

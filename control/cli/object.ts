@@ -48,7 +48,8 @@ export function objectCommand(): Command {
 
 function readSpec(file: string): ObjectSpec {
   const facts = statSync(file);
-  if (!facts.isFile()) throw new UsageError(`${file}: no regular file`);
+  if (facts.isDirectory()) throw new UsageError(`${file}: a directory, expected a file`);
+  if (!facts.isFile()) throw new UsageError(`${file}: not a regular file, expected an object file`);
   if (facts.size > FILE_SIZE_MAX_BYTES) {
     const [found, allowed] = [formatBytes(facts.size), formatBytes(FILE_SIZE_MAX_BYTES)];
     throw new UsageError(`${file}: ${found}, expected an object file of at most ${allowed}`);

@@ -67,6 +67,7 @@ const ELF_HEADER_SIZE_BYTES = 64;
 const SECTION_HEADER_SIZE_BYTES = 64;
 const SYMBOL_SIZE_BYTES = 24;
 const REL_SIZE_BYTES = 16;
+const SECTION_TABLE_OFFSET = "offset of the section header table";
 
 const SYMBOL_KINDS = ["none", "object", "function", "section", "file"] as const;
 const SYMBOL_BINDINGS = ["local", "global", "weak"] as const;
@@ -132,14 +133,14 @@ function checkIdentification(file: Uint8Array): boolean {
 }
 
 function readSectionHeaders(reader: SectionReader): SectionHeader[] {
-  const tableOffset = reader.size(40);
+  const tableOffset = reader.size(40, SECTION_TABLE_OFFSET);
   const entrySize = reader.u16(58);
   if (tableOffset === 0) throw reader.error(40, "no section header table");
   if (entrySize !== SECTION_HEADER_SIZE_BYTES) {
     throw reader.error(58, `section headers of ${entrySize} bytes, expected ${SECTION_HEADER_SIZE_BYTES}`);
   }
   // With 0xff00 sections and more the count is in the size of section 0.
-  const count = reader.u16(60) || reader.size(tableOffset + 32);
+  const count = reader.u16(60) || reader.size(tableOffset + 32, "number of sections");
   if (count > reader.sizeBytes / SECTION_HEADER_SIZE_BYTES) {
     throw reader.error(60, `${count} sections do not fit a file of ${reader.sizeBytes} bytes`);
   }
@@ -147,8 +148,8 @@ function readSectionHeaders(reader: SectionReader): SectionHeader[] {
   return Array.from({ length: count }, (_, index) => {
     const at = tableOffset + index * SECTION_HEADER_SIZE_BYTES;
     const type = reader.u32(at + 4);
-    const fileOffset = reader.size(at + 24);
-    const sizeBytes = reader.size(at + 32);
+    const fileOffset = reader.size(at + 24, `file offset of section ${index}`);
+    const sizeBytes = reader.size(at + 32, `size of section ${index}`);
     const hasBytes = index !== 0 && type !== 0 && type !== SHT_NOBITS && sizeBytes > 0;
     if (hasBytes && fileOffset + sizeBytes > reader.sizeBytes) {
       const reach = `bytes ${fileOffset} to ${fileOffset + sizeBytes}`;
@@ -169,7 +170,7 @@ function readSectionHeaders(reader: SectionReader): SectionHeader[] {
 }
 
 function checkOverlap(reader: SectionReader, headers: readonly SectionHeader[]): void {
-  const tableOffset = reader.size(40);
+  const tableOffset = reader.size(40, SECTION_TABLE_OFFSET);
   const ranges = headers
     .filter(({ bytes }) => bytes.length > 0)
     .map(({ index, fileOffset, bytes }) => ({
@@ -248,8 +249,8 @@ function readSymbols(
         `symbol ${index} is in section ${sectionIndex}, expected at most ${headers.length - 1}`,
       );
     }
-    const value = reader.size(at + 8);
-    const sizeBytes = reader.size(at + 16);
+    const value = reader.size(at + 8, `value of symbol ${index}`);
+    const sizeBytes = reader.size(at + 16, `size of symbol ${index}`);
     if (home !== undefined && value + sizeBytes > home.sizeBytes) {
       const reach = `offset ${value} and size ${sizeBytes} reach beyond its ${home.sizeBytes} bytes`;
       throw new ObjectError("bad-elf", { section: names[home.index], symbol: name }, reach);
@@ -299,7 +300,7 @@ function readRelocations(
       throw reader.error(undefined, `second relocation section of "${targetName}"`);
     const relocations = Array.from({ length: header.sizeBytes / REL_SIZE_BYTES }, (_, index) => {
       const at = index * REL_SIZE_BYTES;
-      const offset = reader.size(at);
+      const offset = reader.size(at, `offset of relocation ${index}`);
       const info = reader.u64(at + 8);
       const symbol = symbols[Number(info >> 32n)];
       if (symbol === undefined) {

@@ -46,10 +46,12 @@ export class SectionReader {
     return this.#view.getBigUint64(offset, this.isLittleEndian);
   }
 
-  /** A 64-bit offset or size. Nothing in a file that fits in memory is beyond 2^53. */
-  size(offset: number): number {
+  /** A 64-bit offset or size; `what` names it in errors. Nothing in a file that fits in memory is beyond 2^53. */
+  size(offset: number, what: string): number {
     const value = this.u64(offset);
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw this.error(offset, `${value} is too large`);
+    if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
+      throw this.error(offset, `${what} ${value}, expected at most ${Number.MAX_SAFE_INTEGER}`);
+    }
     return Number(value);
   }
 

@@ -35,6 +35,12 @@ test("map types, flags, pinning and initial values have the kernel's names", () 
   expect(text).toMatch(/^ {2}programs +PROG_ARRAY .*\[1\] = target \[3\] = target$/m);
 });
 
+test("numbers of map definitions are listed up to the largest", () => {
+  const text = object(join(OBJECTS, "large-maps.bpfel.o"));
+  expect(text).toMatch(/^ {2}large +ARRAY +1,073,741,824 +__u32 \(4\) +__u64 \(8\) +8\.00 GiB$/m);
+  expect(text).toMatch(/^ {2}largest +ARRAY +4,294,967,295 +__u32 \(4\) +__u32 \(4\) +32\.0 GiB$/m);
+});
+
 test("disassembly has functions, source lines and what instructions refer to", () => {
   const text = object(join(OBJECTS, "relocations.bpfel.o"), "--program", "first", "--disassemble");
   expect(text).toMatch(/^\nprogram first \(section xdp\)\n\nfirst:\n; \S*relocations\.c:\d+: /);
@@ -118,8 +124,12 @@ test.for<{ name: string; args: string[]; message: RegExp }>([
     args: [join(scratch, "nothing.o")],
     message: /nothing\.o: no such file\n$/,
   },
-  { name: "a folder", args: [scratch], message: /no regular file\n$/ },
-  { name: "a device without end", args: ["/dev/zero"], message: /no regular file\n$/ },
+  { name: "a folder", args: [scratch], message: /: a directory, expected a file\n$/ },
+  {
+    name: "a device without end",
+    args: ["/dev/zero"],
+    message: /: not a regular file, expected an object file\n$/,
+  },
   {
     name: "the host's own executable",
     args: [process.execPath],
@@ -141,6 +151,15 @@ test.for<{ name: string; args: string[]; message: RegExp }>([
   expect(stderr).toMatch(message);
   expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
   expect(stderr).not.toMatch(/^ +at /m);
+});
+
+test.for([
+  { name: "large-maps", programs: "program" },
+  { name: "functions", programs: "none" },
+])("$name: programs $programs", ({ name, programs }) => {
+  const text = object(join(OBJECTS, `${name}.bpfel.o`));
+  expect(text.includes("no programs")).toBe(programs === "none");
+  if (programs === "none") expect(text).toMatch(/^no programs, only functions to be called: first second$/m);
 });
 
 test("names of a hostile object cannot command the terminal", () => {

@@ -96,8 +96,20 @@ test.for<{ name: string; damage: Damage; code: string; message: RegExp; offset?:
     name: "a section table beyond what a number holds",
     damage: (_, view) => view.setBigUint64(40, 1n << 60n, true),
     code: "bad-elf",
-    message: /is too large/,
+    message: /offset of the section header table 1152921504606846976, expected at most 9007199254740991$/,
     offset: 40,
+  },
+  {
+    name: "a section with an offset beyond what a number holds",
+    damage: (bytes, view) => view.setBigUint64(headerStart(bytes, ".symtab") + 24, 1n << 60n, true),
+    code: "bad-elf",
+    message: /file offset of section \d+ 1152921504606846976, expected at most 9007199254740991$/,
+  },
+  {
+    name: "a symbol with a value beyond what a number holds",
+    damage: (bytes, view) => view.setBigUint64(sectionStart(bytes, ".symtab") + 24 + 8, 1n << 60n, true),
+    code: "bad-elf",
+    message: /value of symbol 1 1152921504606846976, expected at most 9007199254740991$/,
   },
   {
     name: "more sections than the file has room for",
