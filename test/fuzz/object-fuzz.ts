@@ -9,7 +9,6 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { parseArgs } from "node:util";
 import { disassemble } from "../../dataplane/isa/disassemble.ts";
 import { encode } from "../../dataplane/isa/encoding.ts";
 import { LD_IMM64 } from "../../dataplane/isa/instruction.ts";
@@ -20,6 +19,7 @@ import { readObject } from "../../dataplane/object/read-object.ts";
 import type { ObjectSpec, ProgramSpec } from "../../dataplane/object/spec.ts";
 import { listVariables, readVariable } from "../../dataplane/object/variables.ts";
 import { Random } from "../packets/random.ts";
+import { fuzzArguments } from "./arguments.ts";
 
 export interface ObjectFuzzOptions {
   readonly seed: number;
@@ -428,21 +428,13 @@ export function writeObjectFailure(failure: ObjectFuzzFailure, folder: string): 
 }
 
 function main(): void {
-  const { values } = parseArgs({
-    options: {
-      seconds: { type: "string", default: "60" },
-      seed: { type: "string" },
-      inputs: { type: "string" },
-      out: { type: "string", default: "object-fuzz-failure" },
-    },
-  });
-  const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(values.seed);
+  const { seed, seconds, counts, out } = fuzzArguments(["inputs"], "object-fuzz-failure");
   console.log(`seed ${seed}`);
   let reportedMs = Date.now();
   const result = fuzzObjects({
     seed,
-    seconds: Number(values.seconds),
-    ...(values.inputs !== undefined && { inputs: Number(values.inputs) }),
+    seconds,
+    ...counts,
     onProgress: ({ inputs, accepted }) => {
       if (Date.now() - reportedMs < 10_000) return;
       reportedMs = Date.now();
@@ -454,8 +446,8 @@ function main(): void {
     `${result.inputs} inputs: ${result.accepted} accepted, ${codes}; slowest ${result.slowestMs.toFixed(0)} ms`,
   );
   if (result.failure === undefined) return;
-  console.log(writeObjectFailure(result.failure, values.out));
-  console.log(`the input is in ${values.out}/`);
+  console.log(writeObjectFailure(result.failure, out));
+  console.log(`the input is in ${out}/`);
   process.exitCode = 1;
 }
 

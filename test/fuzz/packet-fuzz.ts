@@ -10,7 +10,6 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import type { Config } from "../../control/model/config.ts";
 import { parseConfig } from "../../control/model/config-file.ts";
 import type { ReasonName } from "../../control/model/reasons.ts";
@@ -22,6 +21,7 @@ import { Program } from "../model/program.ts";
 import { randomConfig } from "../model/random-config.ts";
 import { mutate, randomFrame } from "../model/random-packet.ts";
 import { Random } from "../packets/random.ts";
+import { fuzzArguments } from "./arguments.ts";
 import { minimize } from "./minimize.ts";
 
 export interface FuzzOptions {
@@ -192,23 +192,13 @@ export async function writeFailure(failure: FuzzFailure, folder: string): Promis
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      seconds: { type: "string", default: "60" },
-      seed: { type: "string" },
-      rounds: { type: "string" },
-      packets: { type: "string" },
-      out: { type: "string", default: "packet-fuzz-failure" },
-    },
-  });
-  const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(values.seed);
+  const { seed, seconds, counts, out } = fuzzArguments(["rounds", "packets"], "packet-fuzz-failure");
   console.log(`seed ${seed}`);
   let reportedMs = Date.now();
   const result = await fuzzPackets({
     seed,
-    seconds: Number(values.seconds),
-    ...(values.rounds !== undefined && { rounds: Number(values.rounds) }),
-    ...(values.packets !== undefined && { packets: Number(values.packets) }),
+    seconds,
+    ...counts,
     onRound: ({ packets, losses }) => {
       if (Date.now() - reportedMs < 10_000) return;
       reportedMs = Date.now();
@@ -220,8 +210,8 @@ async function main(): Promise<void> {
     console.log(`${String(count).padStart(10)}  ${reason}`);
   }
   if (result.failure === undefined) return;
-  console.log(await writeFailure(result.failure, values.out));
-  console.log(`config and captures are in ${values.out}/`);
+  console.log(await writeFailure(result.failure, out));
+  console.log(`config and captures are in ${out}/`);
   process.exitCode = 1;
 }
 
