@@ -2,7 +2,7 @@
 import { formatCount } from "./output.ts";
 import type { ComparisonResult, Difference } from "./replay-comparison.ts";
 import { isAsExpected } from "./replay-comparison.ts";
-import { frameFieldAt } from "./replay-frame-field.ts";
+import { type FrameField, frameFieldAt, outerDestination } from "./replay-frame-field.ts";
 import { formatDuration, type TextStyle } from "./replay-text.ts";
 import { describeVerdict } from "./replay-verdict.ts";
 
@@ -46,14 +46,33 @@ function describeDifference(difference: Difference, style: TextStyle): string[] 
   }
   if (found.length !== expected.length) lines.push(`  ${found.length} bytes, expected ${expected.length}`);
   if (offset !== undefined) {
-    lines.push(`  first different byte at offset ${offset}${describeField(difference, offset)}`);
-    lines.push(...hexdumpBeside(found, expected, offset, style).map((line) => `  ${line}`));
+    const [foundTarget, expectedTarget] = [outerDestination(found), outerDestination(expected)];
+    if (foundTarget !== undefined && expectedTarget !== undefined && foundTarget !== expectedTarget) {
+      lines.push(`  to ${foundTarget}, expected ${expectedTarget}`);
+    }
+    const telling = tellingOffset(found, expected, offset);
+    const what = telling === offset ? "first different byte" : "first different byte but for checksums";
+    lines.push(`  ${what} at offset ${telling}${describeField(difference, telling)}`);
+    lines.push(...hexdumpBeside(found, expected, telling, style).map((line) => `  ${line}`));
   }
   return lines;
 }
 
+/** The first different byte that is not merely a checksum of others that differ as well. */
+function tellingOffset(found: Uint8Array, expected: Uint8Array, first: number): number {
+  const field = fieldAt(found, expected, first);
+  if (field?.coveredEnd === undefined) return first;
+  const end = Math.min(field.coveredEnd, found.length, expected.length);
+  for (let at = field.end; at < end; at++) if (found[at] !== expected[at]) return at;
+  return first;
+}
+
+function fieldAt(found: Uint8Array, expected: Uint8Array, offset: number): FrameField | undefined {
+  return frameFieldAt(expected, offset) ?? frameFieldAt(found, offset);
+}
+
 function describeField({ found, expected }: Difference, offset: number): string {
-  const field = frameFieldAt(expected, offset) ?? frameFieldAt(found, offset);
+  const field = fieldAt(found, expected, offset);
   if (field === undefined) return "";
   const values = [field.format(found), field.format(expected)] as const;
   if (values[0] === "" || values[1] === "") return `: ${field.name}`;

@@ -7,6 +7,10 @@ import { formatIpAddress } from "../model/address.ts";
 export interface FrameField {
   /** "outer IPv4 destination". */
   readonly name: string;
+  /** Where it ends in the frame. */
+  readonly end: number;
+  /** Of a checksum: where the bytes end that it is a consequence of. */
+  readonly coveredEnd: number | undefined;
   /** The field's value in another frame that is the same up to it; "" where the bytes say it best themselves. */
   readonly format: (frame: Uint8Array) => string;
 }
@@ -89,60 +93,74 @@ const TUNNELS_MAX = 2; // one that we make, one that may have come in
 
 /** The field at `offset`; undefined beyond the headers that are known here. */
 export function frameFieldAt(frame: Uint8Array, offset: number): FrameField | undefined {
-  const found = fieldIn(ETHERNET, "Ethernet", 0, offset);
-  if (found !== undefined) return found;
-  let at = 14;
-  let type = uint16(frame, 12);
-  while (VLAN_TYPES.has(type)) {
-    const tag = fieldIn(VLAN, "VLAN", at, offset);
-    if (tag !== undefined) return tag;
-    type = uint16(frame, at + 2);
-    at += 4;
+  for (const header of headersOf(frame)) {
+    const row = header.rows.find(
+      ([at, sizeBytes]) => offset >= header.start + at && offset < header.start + at + sizeBytes,
+    );
+    if (row === undefined) continue;
+    const [at, sizeBytes, name, format] = row;
+    const start = header.start + at;
+    const end = start + sizeBytes;
+    return {
+      name: `${header.name} ${name}`,
+      end,
+      coveredEnd: name.endsWith("checksum") ? header.coveredEnd : undefined,
+      format: (frame) => (end <= frame.length ? format(frame.subarray(start, end)) : ""),
+    };
   }
-  if (type === 0x0800) return fieldInPacket(frame, { at, version: 4, depth: 0 }, offset);
-  if (type === 0x86dd) return fieldInPacket(frame, { at, version: 6, depth: 0 }, offset);
   return undefined;
 }
 
-function fieldInPacket(
-  frame: Uint8Array,
-  packet: { readonly at: number; readonly version: 4 | 6; readonly depth: number },
-  offset: number,
-): FrameField | undefined {
-  const { at, version, depth } = packet;
-  const protocol = frame[at + (version === 4 ? 9 : 6)] ?? 255;
-  const isTunnel = protocol === 4 || protocol === 41;
-  const place = isTunnel ? "outer " : depth > 0 ? "inner " : "";
-  const found = fieldIn(version === 4 ? IPV4 : IPV6, `${place}IPv${version}`, at, offset);
-  if (found !== undefined) return found;
-
-  const next = at + (version === 4 ? Math.max((frame[at] ?? 0) & 15, 5) * 4 : 40);
-  if (isTunnel && depth < TUNNELS_MAX) {
-    return fieldInPacket(frame, { at: next, version: protocol === 4 ? 4 : 6, depth: depth + 1 }, offset);
+/** Where an encapsulated packet is sent to; undefined for any other, and for one that is cut before it. */
+export function outerDestination(frame: Uint8Array): string | undefined {
+  for (const { name, rows, start } of headersOf(frame)) {
+    if (!name.startsWith(OUTER)) continue;
+    const [at, sizeBytes, , format] = rows.find(([, , field]) => field === "destination")!;
+    const bytes = frame.subarray(start + at, start + at + sizeBytes);
+    return bytes.length === sizeBytes ? format(bytes) : undefined;
   }
-  const transport = TRANSPORTS.get(protocol);
-  if (transport === undefined || offset < next) return undefined;
-  return fieldIn(transport[1], `${depth > 0 ? "inner " : ""}${transport[0]}`, next, offset);
+  return undefined;
 }
 
-function fieldIn(
-  rows: readonly FieldRow[],
-  header: string,
-  headerOffset: number,
-  offset: number,
-): FrameField | undefined {
-  const row = rows.find(
-    ([at, sizeBytes]) => offset >= headerOffset + at && offset < headerOffset + at + sizeBytes,
-  );
-  if (row === undefined) return undefined;
-  const [at, sizeBytes, name, format] = row;
-  const start = headerOffset + at;
-  return {
-    name: `${header} ${name}`,
-    format: (frame) =>
-      start + sizeBytes <= frame.length ? format(frame.subarray(start, start + sizeBytes)) : "",
-  };
+interface Header {
+  readonly name: string;
+  readonly rows: readonly FieldRow[];
+  readonly start: number;
+  /** Where the bytes end that its checksum covers; what lies before the checksum differs first anyway. */
+  readonly coveredEnd: number;
 }
+
+const OUTER = "outer ";
+
+/** The headers that are known here, from the outside in. They need not be whole. */
+function* headersOf(frame: Uint8Array): Generator<Header> {
+  yield { name: "Ethernet", rows: ETHERNET, start: 0, coveredEnd: 0 };
+  let at = 14;
+  let type = uint16(frame, 12);
+  while (VLAN_TYPES.has(type)) {
+    yield { name: "VLAN", rows: VLAN, start: at, coveredEnd: 0 };
+    type = uint16(frame, at + 2);
+    at += 4;
+  }
+  let version = type === 0x0800 ? 4 : type === 0x86dd ? 6 : undefined;
+  for (let depth = 0; version !== undefined; depth++) {
+    const protocol = frame[at + (version === 4 ? 9 : 6)] ?? 255;
+    const isTunnel = protocol === 4 || protocol === 41;
+    const place = isTunnel ? OUTER : depth > 0 ? INNER : "";
+    const next = at + (version === 4 ? Math.max((frame[at] ?? 0) & 15, 5) * 4 : 40);
+    yield { name: `${place}IPv${version}`, rows: version === 4 ? IPV4 : IPV6, start: at, coveredEnd: next };
+    at = next;
+    if (!isTunnel || depth === TUNNELS_MAX) {
+      const [name, rows] = TRANSPORTS.get(protocol) ?? [];
+      if (name === undefined || rows === undefined) return;
+      yield { name: `${depth > 0 ? INNER : ""}${name}`, rows, start: at, coveredEnd: frame.length };
+      return;
+    }
+    version = protocol === 4 ? 4 : 6;
+  }
+}
+
+const INNER = "inner ";
 
 function uint16(bytes: Uint8Array, at: number): number {
   return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);

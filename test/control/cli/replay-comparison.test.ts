@@ -14,12 +14,15 @@ const XDP_TX = 3;
 const STYLE = { width: 120, hasUnicode: false, paint: (_style: string, text: string): string => text };
 
 /** An IPv4 packet in an IPv4 packet, as forwarded: 172.16.104.123 to 10.0.0.x around 192.168.1.1:31337 to 10.200.1.1:80. */
-function forwarded(backend: number): Uint8Array {
+function forwarded(
+  backend: number,
+  { outerChecksum = "0000", outerSource = "ac10687b", tcpChecksum = "abcd", payload = "" } = {},
+): Uint8Array {
   const text =
     "0000deadbeaf 00005e005301 0800" +
-    `4500003c 00000000 40040000 ac10687b 0a0000${backend.toString(16).padStart(2, "0")}` +
+    `4500003c 00000000 4004${outerChecksum} ${outerSource} 0a0000${backend.toString(16).padStart(2, "0")}` +
     "45000028 00010000 40060000 c0a80101 0ac80101" +
-    "7a690050 00000001 00000002 50100200 abcd0000";
+    `7a690050 00000001 00000002 50100200 ${tcpChecksum}0000 ${payload}`;
   return Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"));
 }
 
@@ -142,6 +145,7 @@ describe("a difference reads", () => {
     expect(describeComparison({ ...result, expectedName: "before.pcapng" }, STYLE)).toEqual([
       "packet 0 (frame 1 in Wireshark), 1.50 ms into the capture",
       "  verdict tx (3), expected pass (2)",
+      "  to 10.0.0.2, expected 10.0.0.3",
       "  first different byte at offset 33: outer IPv4 destination 10.0.0.2, expected 10.0.0.3",
       "          found                                           | expected",
       "    0010  00 3c 00 00 00 00 40 04 00 00 ac 10 68 7b 0a 00 | 00 3c 00 00 00 00 40 04 00 00 ac 10 68 7b 0a 00",
@@ -153,13 +157,61 @@ describe("a difference reads", () => {
     ]);
   });
 
+  test.for([
+    {
+      name: "another backend, of which the checksum is a consequence",
+      found: forwarded(2, { outerChecksum: "61c8" }),
+      expected: forwarded(3, { outerChecksum: "61c9" }),
+      lines: [
+        "  to 10.0.0.2, expected 10.0.0.3",
+        "  first different byte but for checksums at offset 33: outer IPv4 destination 10.0.0.2, expected 10.0.0.3",
+      ],
+    },
+    {
+      name: "another source and another backend",
+      found: forwarded(2, { outerChecksum: "61c8", outerSource: "ac100001" }),
+      expected: forwarded(3, { outerChecksum: "61c9" }),
+      lines: [
+        "  to 10.0.0.2, expected 10.0.0.3",
+        "  first different byte but for checksums at offset 28: outer IPv4 source 172.16.0.1, expected 172.16.104.123",
+      ],
+    },
+    {
+      name: "a checksum that nothing explains",
+      found: forwarded(3, { outerChecksum: "61c8" }),
+      expected: forwarded(3, { outerChecksum: "61c9" }),
+      lines: ["  first different byte at offset 25: outer IPv4 header checksum 0x61c8, expected 0x61c9"],
+    },
+    {
+      name: "a header checksum that a payload does not explain",
+      found: forwarded(3, { outerChecksum: "61c8", payload: "01" }),
+      expected: forwarded(3, { outerChecksum: "61c9", payload: "02" }),
+      lines: ["  first different byte at offset 25: outer IPv4 header checksum 0x61c8, expected 0x61c9"],
+    },
+    {
+      name: "payload, of which the checksum is a consequence",
+      found: forwarded(3, { tcpChecksum: "abcd", payload: "ff01" }),
+      expected: forwarded(3, { tcpChecksum: "abcc", payload: "ff02" }),
+      lines: ["  first different byte but for checksums at offset 75"],
+    },
+  ])("by what tells most: $name", async ({ found, expected, lines }) => {
+    const result = await compareWith([{ bytes: expected }], [{ bytes: found, verdict: XDP_TX }]);
+    const [, ...text] = describeComparison(result, STYLE);
+    expect(
+      text.slice(
+        0,
+        text.findIndex((line) => line.includes("found ")),
+      ),
+    ).toEqual(lines);
+  });
+
   test("with rows of eight bytes where the width is small", async () => {
     const result = await compareWith([{ bytes: forwarded(3) }], [{ bytes: forwarded(2), verdict: XDP_TX }]);
     const lines = describeComparison(result, { ...STYLE, width: 80 });
     expect(lines.find((line) => line.startsWith("  >"))).toBe(
       "  > 0020  00 02 45 00 00 28 00 01 | 00 03 45 00 00 28 00 01",
     );
-    expect(Math.max(...lines.slice(2, 7).map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect(Math.max(...lines.slice(3, 8).map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 
   test("with the end of a packet that is cut", async () => {

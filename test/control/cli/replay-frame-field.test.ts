@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { frameFieldAt } from "../../../control/cli/replay-frame-field.ts";
+import { frameFieldAt, outerDestination } from "../../../control/cli/replay-frame-field.ts";
 
 function bytes(text: string): Uint8Array {
   return Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"));
@@ -51,6 +51,21 @@ test.for([
   },
 ])("$name has no field", ({ frame, offset }) => {
   expect(frameFieldAt(frame, offset)).toBeUndefined();
+});
+
+test.for([
+  { name: "an encapsulated packet", frame: tunnel, to: "2001:db8::2" },
+  { name: "one cut in the outer destination", frame: tunnel.slice(0, 53), to: undefined },
+  { name: "one that is not encapsulated", frame: tcpOverIpv4, to: undefined },
+  { name: "no packet at all", frame: Uint8Array.of(), to: undefined },
+])("the outer destination of $name is $to", ({ frame, to }) => {
+  expect(outerDestination(frame)).toBe(to);
+});
+
+test("a checksum says how far it covers", () => {
+  expect(frameFieldAt(tcpOverIpv4, 24)).toMatchObject({ end: 26, coveredEnd: 34 });
+  expect(frameFieldAt(tcpOverIpv4, 50)).toMatchObject({ end: 52, coveredEnd: 54 });
+  expect(frameFieldAt(tcpOverIpv4, 33)?.coveredEnd).toBeUndefined();
 });
 
 test("no frame and no offset is too odd", () => {
