@@ -55,7 +55,11 @@ export function describeRun(facts: RunFacts, report: ReplayReport, style: TextSt
 
 function describeReplay(facts: RunFacts, report: ReplayReport, { paint }: TextStyle): string[] {
   const packets = `${formatCount(facts.packets)} ${plural(facts.packets, "packet")}`;
-  const span = facts.spanNs === undefined ? "" : `, ${formatDuration(facts.spanNs)} of capture time`;
+  // One packet, or packets of one moment, say nothing of a time.
+  const span =
+    facts.spanNs === undefined || facts.spanNs === 0n
+      ? ""
+      : `, ${formatDuration(facts.spanNs)} of capture time`;
   const cut = facts.cutPackets === 0 ? "" : `, ${formatCount(facts.cutPackets)} cut by the snap length`;
   const interfaces = facts.interfaces > 1 ? `, ${facts.interfaces} interfaces` : "";
   const queues = `${facts.queues} ${plural(facts.queues, "queue")}`;

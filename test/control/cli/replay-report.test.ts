@@ -198,6 +198,14 @@ Backends over all VIPs
     for (const line of reasons) expect(line.length).toBeLessThanOrEqual(width);
   });
 
+  test.for([
+    { name: "one moment", spanNs: 0n, line: "  1 packet, 60 bytes" },
+    { name: "a microsecond", spanNs: 1000n, line: "  1 packet, 60 bytes, 1.00 us of capture time" },
+  ])("says how long a capture of $name took", ({ spanNs, line }) => {
+    const one: RunFacts = { ...facts, packets: 1, bytes: 60, cutPackets: 0, spanNs };
+    expect(describeRun(one, report, { width: 100, hasUnicode: false, paint })[1]).toBe(line);
+  });
+
   test("says what there is of an empty run", () => {
     const empty = buildReport(
       { ...CONFIG, vips: [] },
