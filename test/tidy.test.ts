@@ -169,6 +169,16 @@ test("no focused tests, loosened types or unfinished work", () => {
   expect(wrong).toEqual([]);
 });
 
+test("a test is skipped only by what says so aloud", () => {
+  const wrong = SOURCES.filter((file) => file.endsWith(".test.ts")).flatMap((file) => {
+    const text = readFileSync(join(ROOT, file), "utf8");
+    const isAloud = IMPORTS.some(({ from, to }) => from === file && to === "test/needs.ts");
+    const silent = isAloud ? /\.(?:skip|runIf|todo)\(/g : /\.(?:skip|skipIf|runIf|todo)\(/g;
+    return [...text.matchAll(silent)].map(([found]) => `${file}: ${found}`);
+  });
+  expect(wrong).toEqual([]);
+});
+
 test("the lock file names no registry host", () => {
   expect(readFileSync(join(ROOT, "package-lock.json"), "utf8")).not.toMatch(/"resolved":/);
 });

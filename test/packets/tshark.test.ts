@@ -1,16 +1,15 @@
 /** What the builder and the program write, before the eyes of Wireshark's dissectors: every checksum and every length is right. */
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { packageFile } from "../../control/package-root.ts";
 import { encodePcapng } from "../../dataplane/capture/capture-contents.ts";
+import { lacks, tshark } from "../needs.ts";
 import { ethernet, ipv4, tcp } from "./frame.ts";
 
-const hasTshark = spawnSync("tshark", ["--version"]).status === 0;
-// Where every tool is expected, its absence is a failure.
-const shark = test.skipIf(!hasTshark && process.env.CI === undefined);
+const shark = test.skipIf(lacks("the fixtures before Wireshark's dissectors", tshark));
 
 const TRANSPORT_CHECKS = ["tcp.check_checksum", "udp.check_checksum"];
 const BAD = [

@@ -20,6 +20,7 @@ import { replayCommand } from "../../../control/cli/replay.ts";
 import { type ReplayReport, replayReportSchema } from "../../../control/model/replay-report.ts";
 import { decodeCapture, encodePcapng } from "../../../dataplane/capture/capture-contents.ts";
 import { type CaptureInterface, ethernetInterface } from "../../../dataplane/capture/capture-interface.ts";
+import { lacks, tshark } from "../../needs.ts";
 import { buildCli, type CliRun, ROOT, runCli } from "./built-cli.ts";
 
 const main = buildCli();
@@ -220,13 +221,8 @@ describe("--out", () => {
     expect((await decodeCapture(out)).packets).toEqual([]);
   });
 
-  test("is what Wireshark reads, verdicts and all", () => {
-    const isThere = spawnSync("tshark", ["--version"]).status === 0;
-    if (!isThere) {
-      if (process.env.CI === "true") throw new Error("not installed: tshark");
-      console.warn("SKIPPED: the output against tshark, which is not installed");
-      return;
-    }
+  const hasNoTshark = lacks("the replay's output in Wireshark", tshark);
+  test.skipIf(hasNoTshark)("is what Wireshark reads, verdicts and all", () => {
     const out = join(directory, "out.pcapng");
     replayJson(...small(twoPackets), "--out", out);
     const fields = ["frame.packet_id", "frame.verdict.ebpf_xdp", "frame.time_epoch", "ip.dst"];

@@ -1,4 +1,5 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   mkdirSync,
   mkdtempSync,
@@ -13,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { WholeFile } from "../../../dataplane/capture/whole-file.ts";
+import { lacks, mkfifo } from "../../needs.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -78,16 +80,19 @@ test("a full device is an error with the name", () => {
   file.discard();
 });
 
-test("a named pipe is written to", () => {
+test.skipIf(lacks("writing to a named pipe", mkfifo))("a named pipe is written to", async () => {
   const path = join(directory, "pipe");
   execFileSync("mkfifo", [path]);
   // The reader is another process, as opening a pipe waits for the other side.
+  const copy = "fs.writeFileSync(process.argv[2], fs.readFileSync(process.argv[1]))";
   const out = join(directory, "copy");
-  execFileSync("sh", ["-c", `cat ${path} > ${out} & exec 3>&-; true`], { stdio: "ignore" });
+  const reader = spawn(process.execPath, ["-e", copy, path, out], { stdio: "ignore" });
   const file = new WholeFile(path);
   file.write(Buffer.from("through"));
   file.commit();
   expect(statSync(path).isFIFO()).toBe(true);
+  await once(reader, "close");
+  expect(readFileSync(out, "utf8")).toBe("through");
 });
 
 test.for([

@@ -1,15 +1,11 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decode, encode } from "../../../dataplane/isa/encoding.ts";
 import { InstructionError, instruction, loadImmediate64 } from "../../../dataplane/isa/instruction.ts";
 import { OPERATIONS, operationsOf } from "../../../dataplane/isa/opcodes.ts";
+import { CONFORMANCE_VECTORS, conformanceVectors, lacks } from "../../needs.ts";
 import { anyInstruction } from "./any-instruction.ts";
-
-const VECTORS_URL = new URL("../../../../shared/conformance/bpf_conformance.json", import.meta.url);
-const vectors: { name: string; hex: string }[] = existsSync(VECTORS_URL)
-  ? JSON.parse(readFileSync(VECTORS_URL, "utf8"))
-  : [];
 
 test("an instruction has its fields where RFC 9669 puts them, in both byte orders", () => {
   const load = instruction({ opcode: 0x61, dst: 3, src: 10, offset: -2 });
@@ -144,9 +140,10 @@ test("operations that share an opcode are told apart by the values of one field"
   expect(new Set(OPERATIONS.map(({ text }) => text)).size).toBe(OPERATIONS.length);
 });
 
-test.skipIf(vectors.length === 0)(
+test.skipIf(lacks("the encoding of the conformance vectors", conformanceVectors))(
   "every vector of bpf_conformance decodes and encodes to the same bytes",
   () => {
+    const vectors: { name: string; hex: string }[] = JSON.parse(readFileSync(CONFORMANCE_VECTORS, "utf8"));
     expect(vectors).toHaveLength(313);
     for (const { name, hex: text } of vectors) {
       expect(hex(encode(decode(bytesOf(text), true), true)), name).toBe(text);

@@ -1,13 +1,12 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { assemble } from "../../../dataplane/isa/assemble.ts";
 import { disassemble, disassembleAll } from "../../../dataplane/isa/disassemble.ts";
 import { decode, encode } from "../../../dataplane/isa/encoding.ts";
 import { type Instruction, InstructionError } from "../../../dataplane/isa/instruction.ts";
+import { CONFORMANCE_VECTORS, conformanceVectors, lacks } from "../../needs.ts";
 import { anyInstruction } from "./any-instruction.ts";
-
-const VECTORS_URL = new URL("../../../../shared/conformance/bpf_conformance.json", import.meta.url);
 
 test.for([
   { text: "r0 = *(u32 *)(r1 + 4)", bytes: "6110040000000000" },
@@ -114,11 +113,14 @@ test("what is no instruction is disassembled as none", () => {
   expect(disassemble(bogus)).toBe("(no instruction: opcode 0xff, dst 1, src 2, offset 3, imm 4)");
 });
 
-test.skipIf(!existsSync(VECTORS_URL))("every vector of bpf_conformance survives the way through text", () => {
-  const vectors: { name: string; hex: string }[] = JSON.parse(readFileSync(VECTORS_URL, "utf8"));
-  expect(vectors).toHaveLength(313);
-  for (const { name, hex } of vectors) {
-    const text = disassembleAll(decode(Uint8Array.from(Buffer.from(hex, "hex")), true));
-    expect(Buffer.from(encode(assemble(text), true)).toString("hex"), name).toBe(hex);
-  }
-});
+test.skipIf(lacks("the text of the conformance vectors", conformanceVectors))(
+  "every vector of bpf_conformance survives the way through text",
+  () => {
+    const vectors: { name: string; hex: string }[] = JSON.parse(readFileSync(CONFORMANCE_VECTORS, "utf8"));
+    expect(vectors).toHaveLength(313);
+    for (const { name, hex } of vectors) {
+      const text = disassembleAll(decode(Uint8Array.from(Buffer.from(hex, "hex")), true));
+      expect(Buffer.from(encode(assemble(text), true)).toString("hex"), name).toBe(hex);
+    }
+  },
+);

@@ -9,9 +9,8 @@ import {
   typeName,
 } from "../../../dataplane/object/btf.ts";
 import { readObject } from "../../../dataplane/object/read-object.ts";
+import { bpftool, lacks } from "../../needs.ts";
 import { objectBytes, objectErrorOf, objectPath } from "./test-objects.ts";
-
-const hasBpftool = spawnSync("bpftool", ["version"]).status === 0;
 
 test.for(["bpfel", "bpfeb"] as const)("every kind of type is read from a %s object", (target) => {
   const btf = readObject(objectBytes("types", target)).btf!;
@@ -116,8 +115,7 @@ test("a DATASEC has its section's size and its variables in order", () => {
   ]);
 });
 
-// Without bpftool there is nothing to compare with; CI has it.
-test.skipIf(!hasBpftool && process.env.CI === undefined).for(["types", "maps", "relocations", "codecs"])(
+test.skipIf(lacks("types against bpftool's dump", bpftool)).for(["types", "maps", "relocations", "codecs"])(
   "types of %s are what bpftool dumps",
   (name) => {
     const dump = spawnSync("bpftool", ["-j", "btf", "dump", "file", objectPath(name), "format", "raw"], {

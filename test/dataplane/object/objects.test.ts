@@ -3,13 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { clang, lacks } from "../../needs.ts";
 import { OBJECTS_FOLDER } from "./test-objects.ts";
 
-const hasClang =
-  spawnSync("clang-19", ["--version"]).status === 0 && spawnSync("llvm-strip-19", ["--version"]).status === 0;
-
-// Without clang nothing can be compared; where every tool is expected, its absence is a failure.
-test.skipIf(!hasClang && process.env.CI === undefined)(
+test.skipIf(lacks("the freshness of the test objects", clang))(
   "the test objects are what clang-19 makes of their sources",
   () => {
     const folder = mkdtempSync(join(tmpdir(), "lamna-objects-"));

@@ -9,6 +9,7 @@ import { LD_IMM64 } from "../../../dataplane/isa/instruction.ts";
 import { readElf } from "../../../dataplane/object/elf.ts";
 import { readObject } from "../../../dataplane/object/read-object.ts";
 import type { ObjectSpec, ProgramSpec, Reference } from "../../../dataplane/object/spec.ts";
+import { lacks, objdump } from "../../needs.ts";
 import {
   headerStart,
   objectBytes,
@@ -19,7 +20,6 @@ import {
   viewOf,
 } from "./test-objects.ts";
 
-const hasObjdump = spawnSync("llvm-objdump-19", ["--version"]).status === 0;
 const BALANCER = join(import.meta.dirname, "../../../dataplane/xdp/balancer.bpf.o");
 
 test.for(["bpfel", "bpfeb"] as const)("programs of a %s object have their subprograms once", (target) => {
@@ -318,8 +318,7 @@ test("an object whose license has no end is read to its end", () => {
 
 // ------------------------------------------------------------------------------------------ against LLVM
 
-// Without llvm-objdump there is nothing to compare with; CI has it.
-test.skipIf(!hasObjdump && process.env.CI === undefined).for([
+test.skipIf(lacks("the assembler against LLVM's text", objdump)).for([
   { name: "instructions", file: objectPath("instructions") },
   { name: "instructions, big-endian", file: objectPath("instructions", "bpfeb") },
   { name: "relocations", file: objectPath("relocations") },

@@ -1,12 +1,12 @@
 /**
- * The vectors of bpf_conformance (github.com/Alan-Jowett/bpf_conformance, commit f558566), assembled to bytes. r1 is the address
- * of the vector's memory and r2 its length.
+ * The vectors of bpf_conformance on every engine. r1 is the address of the vector's memory and r2 its length.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { decode } from "../../../dataplane/isa/encoding.ts";
 import { linkProgram } from "../../../dataplane/vm/link.ts";
 import { Machine } from "../../../dataplane/vm/machine.ts";
+import { CONFORMANCE_VECTORS, conformanceVectors, lacks } from "../../needs.ts";
 import { ENGINES } from "./engines.ts";
 import { programOf } from "./program.ts";
 
@@ -17,15 +17,15 @@ interface Vector {
   readonly result: string;
 }
 
-const FILE = new URL("../../../../shared/conformance/bpf_conformance.json", import.meta.url);
-const vectors: readonly Vector[] = existsSync(FILE) ? JSON.parse(readFileSync(FILE, "utf8")) : [];
+const isSkipped = lacks("the engines on the conformance vectors", conformanceVectors);
+const vectors: readonly Vector[] = isSkipped ? [] : JSON.parse(readFileSync(CONFORMANCE_VECTORS, "utf8"));
 
-if (vectors.length === 0) {
-  test.skip(`conformance vectors are not at ${FILE.pathname}`);
-}
+test.skipIf(isSkipped)("all vectors are there", () => {
+  expect(vectors).toHaveLength(313);
+});
 
 // A suite without tests would be an error.
-describe.for(vectors.length === 0 ? [] : ENGINES)("$name", (engine) => {
+describe.for(isSkipped ? [] : ENGINES)("$name", (engine) => {
   test.for(vectors)("$name", ({ hex, mem, result }) => {
     const machine = new Machine([]);
     const bytes = Buffer.from(mem, "hex");

@@ -1,24 +1,25 @@
 /**
  * The helpers on the packet, against the running kernel's: the same object on the same frames, here and through the kernel's test_run.
- * Return value, metadata and frame must agree. Wants root and bpftool.
+ * Return value, metadata and frame must agree.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { release, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readObject } from "../../../dataplane/object/read-object.ts";
 import { linkObject } from "../../../dataplane/vm/link.ts";
 import { Machine } from "../../../dataplane/vm/machine.ts";
 import { XDP_MD_SIZE_BYTES } from "../../../dataplane/vm/xdp-buffer.ts";
+import { kernelBpf, lacks, linuxSince } from "../../needs.ts";
 import { ENGINES } from "./engines.ts";
 
 const OBJECT = new URL("objects/edges.bpf.o", import.meta.url).pathname;
 const PIN = `/sys/fs/bpf/lamna-test-edges-${process.pid}`;
 const FRAME_BYTES = 100;
 
-const reason = whyNot();
-if (reason !== undefined && process.env.CI === "true") throw new Error(reason);
+// Before 6.13 csum_diff did not fold, and wanted multiples of 4.
+const isSkipped = lacks("helpers on the packet against the kernel's", kernelBpf, linuxSince(6, 13));
 
 interface Row {
   readonly what: string;
@@ -81,7 +82,7 @@ function checksumRows(): Row[] {
   return built;
 }
 
-describe.skipIf(reason !== undefined)(`helpers on the packet, as in this kernel${reason ?? ""}`, () => {
+describe.skipIf(isSkipped)("helpers on the packet, as in this kernel", () => {
   let directory = "";
   beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), "lamna-edges-"));
@@ -136,17 +137,4 @@ function runInKernel(
 
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
-}
-
-function whyNot(): string | undefined {
-  // Before 6.13 csum_diff did not fold, and wanted multiples of 4.
-  const [major = 0, minor = 0] = release().split(".").map(Number);
-  if (major < 6 || (major === 6 && minor < 13)) return ` (skipped: wants Linux 6.13, this is ${release()})`;
-  if (process.getuid?.() !== 0) return " (skipped: wants root)";
-  try {
-    execFileSync("bpftool", ["prog", "list"], { stdio: "pipe" });
-    return undefined;
-  } catch {
-    return " (skipped: wants bpftool, and a kernel that lets it load programs)";
-  }
 }

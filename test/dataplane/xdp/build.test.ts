@@ -14,11 +14,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { packageFile } from "../../../control/package-root.ts";
+import { clang, lacks } from "../../needs.ts";
 
 const SCRIPT = "dist/dataplane/xdp/build.js";
-const hasClang =
-  spawnSync("clang-19", ["--version"]).status === 0 && spawnSync("llvm-strip-19", ["--version"]).status === 0;
-if (!hasClang) console.warn("the object is not built: needs clang-19 and llvm-strip-19");
 
 let checkout = "";
 
@@ -47,7 +45,7 @@ function build(
   return { status: run.status, stderr: run.stderr };
 }
 
-test.skipIf(!hasClang && process.env.CI === undefined)(
+test.skipIf(lacks("the build of the XDP object", clang))(
   "the bytes do not depend on where the checkout is",
   () => {
     const object = join(checkout, "dataplane/xdp/balancer.bpf.o");

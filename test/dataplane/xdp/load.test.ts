@@ -1,38 +1,32 @@
 /**
  * The kernel's verifier takes the committed object, with each option both ways. Loads into a folder of its own in bpffs, which is
- * removed again. Without root, bpftool or bpffs it is skipped; where CI is set that is a failure.
+ * removed again.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { packageFile } from "../../../control/package-root.ts";
 import { readObject } from "../../../dataplane/object/read-object.ts";
 import { findVariable, writeVariable } from "../../../dataplane/object/variables.ts";
+import { kernelBpf, lacks } from "../../needs.ts";
 
-const BPFFS = "/sys/fs/bpf";
-const BPF_FS_MAGIC = 0xcafe4a11;
 const OBJECT = packageFile("dataplane", "xdp", "balancer.bpf.o");
 
-const missing = whatIsMissing();
-if (missing !== undefined) console.warn(`the object is not loaded into a kernel: ${missing}`);
+describe.skipIf(lacks("the object before the kernel's verifier", kernelBpf))("the kernel's verifier", () => {
+  const pins = `/sys/fs/bpf/lamna-load-test-${process.pid}`;
+  let scratch = "";
+  beforeAll(() => {
+    scratch = mkdtempSync(join(tmpdir(), "lamna-load-test-"));
+    mkdirSync(pins);
+  });
+  afterAll(() => {
+    rmSync(scratch, { recursive: true, force: true });
+    rmSync(pins, { recursive: true, force: true });
+  });
 
-const pins = join(BPFFS, `lamna-load-test-${process.pid}`);
-let scratch = "";
-
-beforeAll(() => {
-  scratch = mkdtempSync(join(tmpdir(), "lamna-load-test-"));
-  if (missing === undefined) mkdirSync(pins);
-});
-afterAll(() => {
-  rmSync(scratch, { recursive: true, force: true });
-  if (missing === undefined) rmSync(pins, { recursive: true, force: true });
-});
-
-test
-  .skipIf(missing !== undefined && process.env.CI === undefined)
-  .for<Record<string, number | boolean>>([
+  test.for<Record<string, number | boolean>>([
     {},
     { option_scope_all: true },
     { option_fragments_balance: false },
@@ -43,15 +37,16 @@ test
     { option_any_port_vips: false },
     { option_external_clock: true },
     { option_scope_all: true, option_fragments_balance: false, option_ip_options_balance: true },
-  ])("the kernel loads the object with %o", (options) => {
-  const file = join(scratch, "balancer.bpf.o");
-  const pin = join(pins, "balance");
-  writeFileSync(file, objectWith(options));
-  const load = spawnSync("bpftool", ["prog", "load", file, pin, "type", "xdp"], { encoding: "utf8" });
-  expect(load.stderr.split("\n").slice(-40).join("\n"), `exit ${load.status}`).toSatisfy(
-    () => load.status === 0,
-  );
-  rmSync(pin);
+  ])("takes the object with %o", (options) => {
+    const file = join(scratch, "balancer.bpf.o");
+    const pin = join(pins, "balance");
+    writeFileSync(file, objectWith(options));
+    const load = spawnSync("bpftool", ["prog", "load", file, pin, "type", "xdp"], { encoding: "utf8" });
+    expect(load.stderr.split("\n").slice(-40).join("\n"), `exit ${load.status}`).toSatisfy(
+      () => load.status === 0,
+    );
+    rmSync(pin);
+  });
 });
 
 /** The object's bytes with other values of options, as a loader sets them before load. */
@@ -68,12 +63,4 @@ function objectWith(options: Readonly<Record<string, number | boolean>>): Uint8A
     writeVariable(contents, findVariable(object, name), value);
   bytes.set(contents, at);
   return bytes;
-}
-
-function whatIsMissing(): string | undefined {
-  if (process.getuid?.() !== 0) return "needs root";
-  if (spawnSync("bpftool", ["version"]).status !== 0) return "needs bpftool";
-  if (!existsSync(BPFFS) || statfsSync(BPFFS).type !== BPF_FS_MAGIC)
-    return `needs a BPF file system at ${BPFFS}`;
-  return undefined;
 }

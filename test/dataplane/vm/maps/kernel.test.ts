@@ -1,10 +1,10 @@
 /**
  * The maps against the running kernel's: the same operations, chosen by a seeded generator, done to both by way of bpftool, must give
- * the same results. Needs root, bpftool and a mounted bpffs; pins live in a directory that is removed again.
+ * the same results. Pins live in a directory that is removed again.
  */
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { release, tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MapError } from "../../../../dataplane/dataplane.ts";
@@ -23,20 +23,14 @@ import {
 } from "../../../../dataplane/vm/maps/map-type.ts";
 import { Memory } from "../../../../dataplane/vm/memory.ts";
 import { seededRandom } from "../../../../dataplane/vm/random.ts";
+import { kernelBpf, lacks, linuxSince } from "../../../needs.ts";
 import { allKeys, bench, hex, mapSpec } from "./harness.ts";
 
 const BPFFS = "/sys/fs/bpf";
-const missing = whatIsMissing();
+const isSkipped = lacks("maps against the kernel's", kernelBpf);
 const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
 
-if (isOlderThan(6, 12))
-  console.warn(`definitions of maps are not compared with Linux ${release()}'s, only with 6.12's and later`);
-if (missing !== undefined) console.warn(`maps are not compared with the kernel's: ${missing}`);
-test.runIf(process.env.CI === "true")("CI can compare maps with the kernel's", () => {
-  expect(missing).toBeUndefined();
-});
-
-describe.skipIf(missing !== undefined)(`the kernel's maps (SEED=${seed})`, () => {
+describe.skipIf(isSkipped)(`the kernel's maps (SEED=${seed})`, () => {
   let directory = "";
   let pinCount = 0;
   beforeAll(() => {
@@ -151,7 +145,8 @@ describe.skipIf(missing !== undefined)(`the kernel's maps (SEED=${seed})`, () =>
   });
 
   // Kernels before differ in a few numbers: some sizes were found out only when memory was asked for.
-  test.skipIf(isOlderThan(6, 12))("definitions are refused with the same number", () => {
+  const isTooOld = !isSkipped && lacks("definitions of maps against the kernel's", linuxSince(6, 12));
+  test.skipIf(isTooOld)("definitions are refused with the same number", () => {
     const random = seededRandom(seed);
     const pick = (values: readonly number[]): number => values[random() % values.length]!;
     const disagreements: string[] = [];
@@ -182,23 +177,6 @@ describe.skipIf(missing !== undefined)(`the kernel's maps (SEED=${seed})`, () =>
     expect(disagreements).toEqual([]);
   });
 });
-
-function whatIsMissing(): string | undefined {
-  if (process.getuid?.() !== 0) return "this needs root";
-  try {
-    accessSync(BPFFS, constants.W_OK);
-  } catch {
-    return `${BPFFS} is not writable`;
-  }
-  const probe = spawnSync("bpftool", ["-j", "map", "show"], { encoding: "utf8" });
-  if (probe.error !== undefined) return "there is no bpftool";
-  return probe.status === 0 ? undefined : `bpftool cannot list maps: ${probe.stdout.trim()}`;
-}
-
-function isOlderThan(major: number, minor: number): boolean {
-  const [thisMajor = 0, thisMinor = 0] = release().split(".").map(Number.parseFloat);
-  return thisMajor < major || (thisMajor === major && thisMinor < minor);
-}
 
 /** Few different bits, so that prefixes contain each other often. The first bytes are the length, little-endian. */
 function randomPrefix(random: () => number): Uint8Array {

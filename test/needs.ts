@@ -1,0 +1,102 @@
+/**
+ * What some tests need beyond Node and the repository. Where it is absent they are skipped, which is said on standard error with the
+ * reason; where `CI` is set a test fails instead, as a skip there would go unnoticed.
+ */
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, existsSync, statfsSync } from "node:fs";
+import { release } from "node:os";
+import { join, relative } from "node:path";
+import { expect, test } from "vitest";
+
+const ROOT = join(import.meta.dirname, "..");
+const BPFFS = "/sys/fs/bpf";
+const BPF_FS_MAGIC = 0xcafe4a11;
+
+/** What the machine lacks, in words for the message, or undefined. */
+type Need = () => string | undefined;
+
+// Programs and their Debian packages.
+export const tshark: Need = programs({ tshark: "tshark" });
+export const wireshark: Need = programs({
+  tshark: "tshark",
+  capinfos: "wireshark-common",
+  editcap: "wireshark-common",
+  mergecap: "wireshark-common",
+});
+export const clang: Need = programs({ "clang-19": "clang-19", "llvm-strip-19": "llvm-19" });
+export const objdump: Need = programs({ "llvm-objdump-19": "llvm-19" });
+export const bpftool: Need = programs({ bpftool: "bpftool" });
+
+/** Not every mkfifo knows --version: it is enough that it is there. */
+export const mkfifo: Need = () =>
+  spawnSync("mkfifo").error === undefined ? undefined : "mkfifo (Debian: apt-get install coreutils)";
+
+/** A kernel that lets this process load programs, make maps and pin them. */
+export const kernelBpf: Need = () => {
+  if (process.getuid?.() !== 0) return "root";
+  const noBpftool = bpftool();
+  if (noBpftool !== undefined) return noBpftool;
+  if (!isWritableBpffs()) return `a writable BPF file system at ${BPFFS} (mount -t bpf bpf ${BPFFS})`;
+  const list = spawnSync("bpftool", ["prog", "list"], { encoding: "utf8" });
+  return list.status === 0 ? undefined : `a kernel that lets root use BPF (${list.stderr.trim()})`;
+};
+
+/** For what differs in kernels before this version. */
+export function linuxSince(major: number, minor: number): Need {
+  const [thisMajor = 0, thisMinor = 0] = release().split(".").map(Number.parseFloat);
+  const isOlder = thisMajor < major || (thisMajor === major && thisMinor < minor);
+  return () => (isOlder ? `Linux ${major}.${minor} or later, and this is ${release()}` : undefined);
+}
+
+/** The vectors of bpf_conformance (github.com/Alan-Jowett/bpf_conformance, commit f558566), assembled to bytes. */
+export const CONFORMANCE_VECTORS: string = join(ROOT, "../shared/conformance/bpf_conformance.json");
+/** They are no part of the repository, so that the tests that read them may be skipped in CI as well. */
+export const conformanceVectors: Need = () =>
+  existsSync(CONFORMANCE_VECTORS)
+    ? undefined
+    : `${relative(ROOT, CONFORMANCE_VECTORS)}, which is not in the repository`;
+
+/**
+ * For `test.skipIf` and `describe.skipIf`: whether a need is not met. Then says so, naming `what` is not tested, or, in CI, adds a test
+ * that fails. Call while tests are collected.
+ */
+export function lacks(what: string, ...needs: readonly Need[]): boolean {
+  let isLacking = false;
+  for (const need of needs) {
+    const lack = need();
+    if (lack === undefined) continue;
+    isLacking = true;
+    const file = relative(ROOT, expect.getState().testPath ?? "");
+    const message = `skipped: ${file}: ${what}: needs ${lack}`;
+    if (isCi() && need !== conformanceVectors) {
+      test(`nothing is skipped in CI (${what})`, () => {
+        throw new Error(`${message}. With CI set, nothing may be skipped`);
+      });
+    } else {
+      process.stderr.write(`${message}\n`);
+    }
+  }
+  return isLacking;
+}
+
+function isCi(): boolean {
+  return !["", "0", "false"].includes(process.env.CI ?? "");
+}
+
+function programs(packages: Readonly<Record<string, string>>): Need {
+  return () => {
+    const missing = Object.keys(packages).filter((name) => spawnSync(name, ["--version"]).status !== 0);
+    if (missing.length === 0) return undefined;
+    const wanted = new Set(missing.map((name) => packages[name]));
+    return `${missing.join(", ")} (Debian: apt-get install ${[...wanted].join(" ")})`;
+  };
+}
+
+function isWritableBpffs(): boolean {
+  try {
+    accessSync(BPFFS, constants.W_OK);
+    return statfsSync(BPFFS).type === BPF_FS_MAGIC;
+  } catch {
+    return false;
+  }
+}
