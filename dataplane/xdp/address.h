@@ -47,15 +47,17 @@ static __always_inline void swap_addresses(__be32 *a, __be32 *b, const enum fami
 	}
 }
 
-/* One host has it, as far as can be told: neither unspecified nor multicast nor 255.255.255.255. No other address may
- * be answered, or answer (RFC 1122 section 3.2.2, RFC 4443 section 2.4 e). */
+/* One host has it, as far as can be told: neither unspecified nor multicast nor loopback nor 255.255.255.255. No other address
+ * may be answered, or answer (RFC 1122 sections 3.2.1.3 and 3.2.2, RFC 4291 section 2.5.3, RFC 4443 section 2.4 e). */
 static __always_inline bool is_unicast(const __be32 *address, const enum family family)
 {
 	__u8 first = *(const __u8 *)address;
 
 	if (family == FAMILY_IPV4)
-		return address[0] != 0 && address[0] != 0xffffffff && (first & 0xf0) != 0xe0;
-	return first != 0xff && (address[0] | address[1] | address[2] | address[3]) != 0;
+		return address[0] != 0 && address[0] != 0xffffffff && (first & 0xf0) != 0xe0 && first != 127;
+	if (first == 0xff)
+		return false;
+	return (address[0] | address[1] | address[2]) != 0 || (address[3] != 0 && address[3] != bpf_htonl(1));
 }
 
 #endif

@@ -14,7 +14,8 @@
 
 static __always_inline bool can_answer_echo(const struct packet *packet, const enum family family)
 {
-	return option_echo != ECHO_OFF && is_unicast(packet->source, family) && is_unicast(packet->destination, family);
+	return option_echo != ECHO_OFF && is_unicast(packet->source, family) &&
+	       is_unicast(packet->destination, family) && !is_to_group(packet->ethernet);
 }
 
 /* What becomes of an echo request that can be answered. */

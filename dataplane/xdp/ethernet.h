@@ -47,6 +47,12 @@ static __always_inline bool parse_ethernet(struct cursor *cursor, struct packet 
 	return true;
 }
 
+/* Broadcast or multicast: what came by it is not answered (RFC 1122 section 3.2.2), and as a source it would be invalid. */
+static __always_inline bool is_to_group(const struct ethernet_header *header)
+{
+	return header->destination[0] & 1;
+}
+
 static __always_inline void swap_macs(struct ethernet_header *header)
 {
 	__u16 *destination = (__u16 *)header->destination, *source = (__u16 *)header->source;

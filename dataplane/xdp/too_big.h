@@ -38,7 +38,7 @@ struct too_big_ipv6 {
 static __always_inline bool can_answer_too_big(const struct packet *packet, const enum family family)
 {
 	return option_too_big_icmp && packet->mtu != 0 && !(packet->traits & (IS_ICMP_ERROR | IS_LATER_FRAGMENT)) &&
-	       is_unicast(packet->source, family);
+	       is_unicast(packet->source, family) && !is_to_group(packet->ethernet);
 }
 
 /* Sums the words from `from` to the end of the frame, which is cut to an even length. */

@@ -194,31 +194,37 @@ export const ICMP_CASES: readonly FixtureCase[] = [
   {
     name: "echo-unanswerable",
     description:
-      "Nobody is answered who is not one host, nor in the name of many: requests from or to multicast, broadcast and unspecified addresses pass.",
+      "Nobody is answered who is not one host, nor in the name of many: requests from or to multicast, broadcast, loopback and unspecified addresses pass, and those in a frame to a group MAC address.",
     config: { settings: { echoReply: "any" }, vips: ALL_VIPS },
     packets: [
       ...all(
         "other_icmp",
-        ["224.0.0.1", "239.255.255.255", "255.255.255.255", "0.0.0.0"].map((source) =>
+        ["224.0.0.1", "239.255.255.255", "255.255.255.255", "0.0.0.0", "127.0.0.1"].map((source) =>
           v4(echo(1), { source }),
         ),
       ),
       ...all(
         "other_icmp",
-        ["ff02::1", "::"].map((source) => v6(icmpv6({ type: 128 }), { source })),
+        ["ff02::1", "::", "::1"].map((source) => v6(icmpv6({ type: 128 }), { source })),
       ),
       ...all(
         "other_icmp",
         ["224.0.0.1", "255.255.255.255"].map((destination) => v4(echo(1), { destination })),
       ),
       { frame: v6(icmpv6({ type: 128 }), { destination: "ff02::1" }), reason: "other_icmp" },
+      ...all("other_icmp", [
+        v4(echo(1), { link: { destination: "ff:ff:ff:ff:ff:ff" } }),
+        v6(icmpv6({ type: 128 }), { link: { destination: "33:33:00:00:00:01" } }),
+      ]),
       ...all(
         "echo_reply",
-        ["223.255.255.255", "255.255.255.254"].map((source) => v4(echo(1), { source })),
+        ["223.255.255.255", "255.255.255.254", "126.255.255.255", "128.0.0.0"].map((source) =>
+          v4(echo(1), { source }),
+        ),
       ),
       ...all(
         "echo_reply",
-        ["fe80::1", "::1:0"].map((source) => v6(icmpv6({ type: 128 }), { source })),
+        ["fe80::1", "::1:0", "::2", "::1:0:0:1"].map((source) => v6(icmpv6({ type: 128 }), { source })),
       ),
     ],
   },

@@ -187,7 +187,7 @@ export const TOO_BIG_CASES: readonly FixtureCase[] = [
   {
     name: "too-big-unanswerable",
     description:
-      "No answer to an ICMP error, to a later fragment or to a source that is not one host; to a first fragment there is.",
+      "No answer to an ICMP error, to a later fragment, to a source that is not one host or to a frame that came to a group MAC address; to a first fragment there is.",
     config: { vips: ALL_VIPS },
     packets: [
       {
@@ -221,6 +221,12 @@ export const TOO_BIG_CASES: readonly FixtureCase[] = [
       },
       {
         frame: v6(tcp({ sourcePort: 1, targetPort: 80 }, pattern(1420)), { source: "ff02::5" }),
+        reason: "too_big",
+      },
+      {
+        frame: v4(tcp({ sourcePort: 1, targetPort: 80 }, pattern(1450)), {
+          link: { destination: "01:00:5e:00:00:01" },
+        }),
         reason: "too_big",
       },
       ...fragmentsIpv4(

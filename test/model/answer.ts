@@ -21,9 +21,19 @@ const QUOTE_BYTES_MAX = { 4: 84, 6: 248 } as const;
 /** Whether this is the address of one host, so that an answer may go to it or come from it (RFC 1122 section 3.2.2.6, RFC 4443 section 2.4). */
 export function isOneHost(address: Uint8Array): boolean {
   if (address.every((byte) => byte === 0)) return false;
+  const isLoopback =
+    address.length === 4
+      ? address[0] === 127
+      : address[15] === 1 && address.subarray(0, 15).every((byte) => byte === 0);
+  if (isLoopback) return false;
   if (address.length === 16) return address[0] !== 0xff;
   const isMulticast = address[0]! >= 224 && address[0]! <= 239;
   return !isMulticast && !address.every((byte) => byte === 255);
+}
+
+/** Whether the frame came to one host, and not to all or to a group of them (RFC 1122 section 3.2.2). */
+export function isToOneHost(frame: Uint8Array): boolean {
+  return (frame[0]! & 1) === 0;
 }
 
 /**

@@ -17,7 +17,7 @@ import { viewOf } from "../packets/frame.ts";
 import { ICMP_ECHO_REQUEST, ICMPV6_ECHO_REQUEST } from "../packets/icmp.ts";
 import { IPPROTO_TCP, IPPROTO_UDP } from "../packets/ipv4.ts";
 import { TCP_FIN, TCP_RST, TCP_SYN } from "../packets/tcp.ts";
-import { echoReply, isOneHost, tooBigReply } from "./answer.ts";
+import { echoReply, isOneHost, isToOneHost, tooBigReply } from "./answer.ts";
 import { dissect, type IpPacket, isIcmp, isTcpOrUdp, transportProblem } from "./dissect.ts";
 import {
   ageTicks,
@@ -295,7 +295,8 @@ class Case {
     const { echoReply: mode } = this.#config.settings;
     const isForVip = this.#vips.hasAddress(packet.destination);
     const isWanted = mode === "any" || (mode === "vip" && isForVip);
-    const isBetweenHosts = isOneHost(packet.source) && isOneHost(packet.destination);
+    const isBetweenHosts =
+      isOneHost(packet.source) && isOneHost(packet.destination) && isToOneHost(this.#frame);
     if (!isWanted || !isBetweenHosts) return this.#end("other_icmp");
     if (isForVip && this.#dropsOptionsOf(packet)) return this.#end("ip_options");
     return this.#end("echo_reply", echoReply(this.#frame, packet));
@@ -498,7 +499,11 @@ class Case {
   }
 
   #tooBig(packet: IpPacket, mayAnswer: boolean, mtu: number): Decision {
-    const isTold = this.#config.settings.tooBig === "icmp" && mayAnswer && isOneHost(packet.source);
+    const isTold =
+      this.#config.settings.tooBig === "icmp" &&
+      mayAnswer &&
+      isOneHost(packet.source) &&
+      isToOneHost(this.#frame);
     return isTold ? this.#end("too_big_reply", tooBigReply(this.#frame, packet, mtu)) : this.#end("too_big");
   }
 
