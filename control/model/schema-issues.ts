@@ -31,7 +31,12 @@ function findingsOfIssue(issue: z.core.$ZodIssue, file: unknown): ConfigFinding[
   const code = codeOf(issue, value);
   if (code === "missing") return [{ code, path, value, message: `missing, ${issue.message}` }];
   return [
-    { code, path, value, message: `found ${formatFound(value)}, ${issue.message}${hint(issue, value)}` },
+    {
+      code,
+      path,
+      value,
+      message: `found ${formatFound(value)}, ${issue.message}${hint(issue, path, value)}`,
+    },
   ];
 }
 
@@ -52,8 +57,8 @@ function codeOf(issue: z.core.$ZodIssue, value: unknown): ConfigProblemCode {
 
 const NUMBER_TYPES: readonly string[] = ["int", "number"];
 
-function hint(issue: z.core.$ZodIssue, value: unknown): string {
-  if (value === null) return "; leave it out or give it a value";
+function hint(issue: z.core.$ZodIssue, path: ConfigPath, value: unknown): string {
+  if (value === null) return isRequired(path) ? "" : "; leave it out or give it a value";
   if (typeof value !== "string") return "";
   if (issue.code === "invalid_value") {
     const allowed = issue.values.map(String);
@@ -75,26 +80,36 @@ function valueAt(file: unknown, path: ConfigPath): unknown {
   return value;
 }
 
-// ------------------------------------------------------------------------------------------------ unknown keys
+// ------------------------------------------------------------------------------------------------ keys
 
 interface KeySchema {
   readonly properties?: { readonly [key: string]: KeySchema };
+  readonly required?: readonly string[];
   readonly items?: KeySchema;
 }
 
-/** Made when the first unknown key turns up: a good file has none. */
+/** Made when the first mistake asks for it: a good file has none. */
 let keySchema: KeySchema | undefined;
 
-function unknownKeyMessage(path: ConfigPath, key: string): string {
-  if (key === "<<") return 'unknown key "<<": merge keys are not read, expected the keys themselves';
+/** What is known at a place in the file; undefined where nothing is. */
+function schemaAt(path: ConfigPath): KeySchema | undefined {
   keySchema ??= configJsonSchema() as KeySchema;
   let here: KeySchema | undefined = keySchema;
   for (const step of path) here = typeof step === "number" ? here?.items : here?.properties?.[step];
+  return here;
+}
 
-  const known = Object.keys(here?.properties ?? {});
+function isRequired(path: ConfigPath): boolean {
+  const key = path.at(-1);
+  return typeof key === "string" && schemaAt(path.slice(0, -1))?.required?.includes(key) === true;
+}
+
+function unknownKeyMessage(path: ConfigPath, key: string): string {
+  if (key === "<<") return 'unknown key "<<": merge keys are not read, expected the keys themselves';
+  const known = Object.keys(schemaAt(path)?.properties ?? {});
   const nearest = nearestWord(key, known);
   if (nearest !== undefined) return `unknown key ${quoted(key)}; did you mean ${nearest}?`;
-  const elsewhere = placesOf(key, keySchema);
+  const elsewhere = placesOf(key, schemaAt([]) ?? {});
   if (elsewhere.length > 0) return `unknown key ${quoted(key)} here; it belongs ${elsewhere.join(" or ")}`;
   return `unknown key ${quoted(key)}, expected ${known.join(", ")}`;
 }

@@ -49,6 +49,12 @@ export interface Position {
 /** Parsing takes about 0.7 s and 100 MB a megabyte; this is room for some 100,000 backends written out. */
 export const TEXT_SIZE_MAX: number = 8 * 1024 * 1024;
 const DEPTH_MAX = 64;
+/**
+ * What no YAML text may have as it is, not even in quotes (YAML 1.2.2, productions c-printable and nb-json). The parser takes them
+ * for words and stumbles later.
+ */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is for
+const CONTROL_CHARACTER = /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/;
 /** Scalars, lists and mappings, aliases expanded. */
 const NODES_MAX = 4_000_000;
 
@@ -58,6 +64,12 @@ export function readYaml(text: string, file: string): YamlDocument {
   if (text.length > TEXT_SIZE_MAX) {
     const message = `the file has ${text.length} characters, allowed are ${TEXT_SIZE_MAX}`;
     throw configError(source, { code: "too-large", offset: undefined, message });
+  }
+  const control = CONTROL_CHARACTER.exec(text);
+  if (control !== null) {
+    const code = control[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
+    const message = `control character U+${code}, expected text`;
+    throw configError(source, { code: "syntax", offset: control.index, message });
   }
   const root = compose(source);
   const { value, targets, duplicates } = plainData(root, source);

@@ -35,6 +35,25 @@ test("an alias is what its anchor is, the last one of the name before it", () =>
   expect(value).toEqual({ a: [1], b: [1], c: { d: 2 }, e: { d: 2 } });
 });
 
+test.for([
+  { name: "a NUL at the end", text: "a: 1\nb: 2\n\0", code: "0000", line: 3, column: 1 },
+  { name: "an escape in a comment", text: "a: 1 # \u001b[0m\n", code: "001B", line: 1, column: 8 },
+  { name: "a form feed", text: "a: 1\n\f\nb: 2\n", code: "000C", line: 2, column: 1 },
+  { name: "an escape in quotes", text: 'a: "\u001b"\n', code: "001B", line: 1, column: 5 },
+])("$name is named as the control character that it is", ({ text, code, line, column }) => {
+  const message = `control character U+${code}, expected text`;
+  expect(() => readYaml(text, "f")).toThrow(
+    expect.objectContaining({
+      code: "syntax",
+      problems: [expect.objectContaining({ line, column, message })],
+    }),
+  );
+});
+
+test("tabs, and control characters that are written out, are text", () => {
+  expect(readYaml('a: "x\ty\\u0000\\e"\t# z\n', "f").value).toEqual({ a: "x\ty\0\u001b" });
+});
+
 const PLACES = `# a comment
 version: 1
 vips: &v
