@@ -5,7 +5,7 @@ import type { Config, Vip } from "../model/config.ts";
 import { ConfigError, type ConfigProblem, formatConfigProblem } from "../model/config-error.ts";
 import { type ConfigWarning, inspectConfigFile } from "../model/config-file.ts";
 import { formatVipKey, vipKey } from "../plan/vip-entry.ts";
-import { EXIT_CODES } from "./exit.ts";
+import { EXIT_CODES, UsageError } from "./exit.ts";
 import { type MapMemory, mapMemory } from "./map-memory.ts";
 import { formatBytes, formatCount, type Painter, painterFor } from "./output.ts";
 import { readShippedObject } from "./shipped-object.ts";
@@ -17,6 +17,9 @@ export function checkCommand(): Command {
     .option("--cpus <count>", "count the memory for this many CPUs, not those of this host", parseCpuCount)
     .option("--json", "print one JSON object")
     .action((files: readonly string[], options: { readonly cpus?: number; readonly json?: true }) => {
+      if (files.filter((file) => file === "-").length > 1) {
+        throw new UsageError('more than one "-": standard input can be read only once');
+      }
       const results = files.map((file) => checkFile(file, options.cpus ?? cpus().length));
       if (options.json)
         process.stdout.write(`${JSON.stringify({ configs: results.map(jsonOf) }, undefined, 2)}\n`);
@@ -108,6 +111,9 @@ function describeBackends({ backends }: Vip): string {
     const count = backends.filter((backend) => backend.state === state).length;
     if (count > 0) parts.push(`${formatCount(count)} ${state}`);
   }
+  // Left out of the ring, as draining ones are.
+  const weightless = backends.filter(({ state, weight }) => state === "active" && weight === 0).length;
+  if (weightless > 0) parts.push(`${formatCount(weightless)} out of the ring (weight 0)`);
   return parts.join(", ");
 }
 

@@ -98,6 +98,27 @@ test("standard input is read as -", () => {
   expect(runCli(MAIN, ["check", "-"], { input: "a: [" }).stderr).toMatch(/^-:\d+:\d+: /);
 });
 
+test("standard input is read once at most", () => {
+  expect(runCli(MAIN, ["check", "-", GOOD, "-"], { input: configText() })).toEqual({
+    status: 2,
+    stdout: "",
+    stderr: 'lamna: more than one "-": standard input can be read only once\n',
+  });
+});
+
+test.for([
+  { set: { "vips.0.backends.0.weight": 0 }, words: "2 backends, 1 out of the ring (weight 0)" },
+  {
+    set: { "vips.0.backends.0.weight": 0, "vips.0.backends.0.state": "draining" },
+    words: "2 backends, 1 draining",
+  },
+  { set: { "vips.0.backends.0.state": "down" }, words: "2 backends, 1 down" },
+])("backends that get no new flows are counted: $words", ({ set, words }) => {
+  const { stdout } = runCli(MAIN, ["check", "-"], { input: configText(set) });
+  expect(stdout.split("\n")[1]).toMatch(/^ {2}web +tcp 10\.200\.1\.1:80 {2}/);
+  expect(stdout.split("\n")[1]!.endsWith(`  ${words}`)).toBe(true);
+});
+
 test.for<{ name: string; file: string; message: RegExp }>([
   { name: "a directory", file: FOLDER, message: /: a directory, expected a file\n$/ },
   { name: "a file that is not there", file: join(FOLDER, "none.yaml"), message: /: no such file\n$/ },
