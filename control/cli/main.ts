@@ -12,11 +12,11 @@ import { replayCommand } from "./replay.ts";
 
 const AFTER_HELP = `
 Examples:
-  lamna check config.yaml                          is the config good?
+  lamna check config.yaml                 is the config good?
   lamna replay --config config.yaml --in edge.pcapng
-                                                   what would happen to these packets?
-  lamna replay --config config.yaml --in edge.pcapng --out out.pcapng --expect before.pcapng
-                                                   is it still what happened before?
+                                          what would happen to these packets?
+  lamna replay --config config.yaml --in edge.pcapng --expect before.pcapng
+                                          is it still what happened before?
 
 Exit codes:
   0   fine
@@ -25,7 +25,7 @@ Exit codes:
   70  a bug in lamna
 
 Environment:
-  NO_COLOR, FORCE_COLOR   turn colours off or on; without them a terminal has colours
+  NO_COLOR, FORCE_COLOR   turn colours off or on; unset: on in a terminal
   LAMNA_DEBUG=1           show where an error comes from
 `;
 

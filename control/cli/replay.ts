@@ -1,6 +1,6 @@
 /** `lamna replay`: what the program makes of a capture, under a config. */
 import { statSync } from "node:fs";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { CaptureError } from "../../dataplane/capture/capture-error.ts";
 import { type CaptureReader, openCapture } from "../../dataplane/capture/capture-reader.ts";
 import { PcapngWriter } from "../../dataplane/capture/pcapng-writer.ts";
@@ -12,6 +12,7 @@ import { type ReplayReport, replayReportSchema } from "../model/replay-report.ts
 import { readCounters } from "../plan/counters.ts";
 import { PlanError } from "../plan/plan-error.ts";
 import { EXIT_CODES, UsageError } from "./exit.ts";
+import { helpParagraphs } from "./help-text.ts";
 import { type Painter, painterFor } from "./output.ts";
 import { Comparison, type ComparisonResult, isAsExpected } from "./replay-comparison.ts";
 import { describeComparison } from "./replay-difference.ts";
@@ -24,11 +25,15 @@ import { describeRun } from "./replay-summary.ts";
 import type { TextStyle } from "./replay-text.ts";
 import { readShippedObject } from "./shipped-object.ts";
 
+/** Those to come are known by name, so that whoever has heard of them is told so. */
+const ENGINES = ["jit", "interpreter", "kernel"] as const;
+type Engine = (typeof ENGINES)[number];
+
 export interface ReplayOptions {
   readonly config: string;
   readonly in: string;
   readonly out?: string;
-  readonly engine: "jit" | "interpreter" | "kernel";
+  readonly engine: Engine;
   readonly queues: number;
   readonly expect?: string;
   readonly json?: true;
@@ -56,15 +61,11 @@ export function replayCommand(): Command {
     .requiredOption("--config <file>", 'config file in YAML; "-" reads standard input')
     .requiredOption("--in <capture>", 'capture to replay; "-" reads standard input')
     .option("--out <file>", "write the packets as they left the program, in pcapng")
-    .addOption(
-      new Option("--engine <name>", "what runs the program")
-        .choices(["jit", "interpreter", "kernel"])
-        .default("interpreter"),
-    )
+    .option("--engine <name>", "what runs the program: interpreter", parseEngine, "interpreter")
     .option("--queues <n>", "receive queues, each a CPU", parseQueues, 1)
     .option("--expect <capture>", "compare with a capture, and exit with 1 when something differs")
     .option("--json", "print one JSON object (schemas/replay-report.schema.json)")
-    .addHelpText("after", DETAILS)
+    .addHelpText("after", helpParagraphs(DETAILS))
     .action(async (options: ReplayOptions) => {
       process.exitCode = await replay(options);
     });
@@ -242,6 +243,12 @@ function isSameFile(a: string, b: string): boolean {
   const [first, second] = [a, b].map((file) => statSync(file, { throwIfNoEntry: false }));
   if (first === undefined || second === undefined || !first.isFile()) return false;
   return first.dev === second.dev && first.ino === second.ino;
+}
+
+function parseEngine(text: string): Engine {
+  const engine = ENGINES.find((name) => name === text);
+  if (engine === undefined) throw new InvalidArgumentError("Expected interpreter.");
+  return engine;
 }
 
 function parseQueues(text: string): number {

@@ -21,6 +21,14 @@ test("--help describes the commands, shows examples and explains the exit codes"
   }
 });
 
+test.for(["", "check", "object", "replay"])(
+  "help of lamna %s keeps to 80 columns where there is no terminal",
+  (command) => {
+    const { stdout } = runCli(MAIN, [...command.split(" ").filter(Boolean), "--help"]);
+    for (const line of stdout.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
+  },
+);
+
 test("--version prints the package's version", () => {
   const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
   expect(runCli(MAIN, ["--version"])).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
