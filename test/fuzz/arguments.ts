@@ -14,7 +14,7 @@ export interface FuzzArguments {
 export function fuzzArguments(countNames: readonly string[], out: string): FuzzArguments {
   const names = ["seed", "seconds", ...countNames];
   const options = Object.fromEntries([...names, "out"].map((name) => [name, { type: "string" as const }]));
-  const { values } = parseArgs({ options });
+  const { values } = readValues(options);
   const numbers: Record<string, number> = {};
   for (const name of names) {
     const text = values[name];
@@ -27,5 +27,17 @@ export function fuzzArguments(countNames: readonly string[], out: string): FuzzA
     numbers[name] = value;
   }
   const { seed = Math.floor(Math.random() * 2 ** 32), seconds = 60, ...counts } = numbers;
-  return { seed, seconds, counts, out: values.out ?? out };
+  return { seed, seconds, counts, out: String(values.out ?? out) };
+}
+
+function readValues(options: Readonly<Record<string, { readonly type: "string" }>>): {
+  readonly values: Readonly<Record<string, string | boolean | undefined>>;
+} {
+  try {
+    return parseArgs({ options });
+  } catch (error) {
+    const known = Object.keys(options).map((name) => `--${name} VALUE`);
+    console.error(`${(error as Error).message}\noptions: ${known.join(", ")}`);
+    process.exit(2);
+  }
 }
