@@ -7,7 +7,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
 const CLANG_MAJOR = 19;
 const OBJECT = "balancer.bpf.o";
@@ -69,6 +69,21 @@ function build(directory: string, output: string): void {
   run(strip, ["-g", output], directory);
 }
 
+/** Builds in place, and says what came of it: only a changed object is news, and wants the codecs made anew. */
+function rebuild(directory: string): void {
+  const object = join(directory, OBJECT);
+  const before = existsSync(object) ? readFileSync(object) : undefined;
+  build(directory, OBJECT);
+  const after = readFileSync(object);
+  const news =
+    before === undefined
+      ? "new; now: npm run gen"
+      : before.equals(after)
+        ? "unchanged"
+        : `changed, ${before.length} bytes before; now: npm run gen`;
+  console.log(`build:xdp: wrote ${relative(process.cwd(), object)}, ${after.length} bytes (${news})`);
+}
+
 function check(directory: string): void {
   const scratch = mkdtempSync(join(tmpdir(), "lamna-xdp-"));
   try {
@@ -85,7 +100,7 @@ function check(directory: string): void {
 
 function main(args: readonly string[]): void {
   const directory = sourceDirectory();
-  if (args.length === 0) build(directory, OBJECT);
+  if (args.length === 0) rebuild(directory);
   else if (args.length === 1 && args[0] === "--check") check(directory);
   else throw new BuildError(`usage: build.js [--check], not "${args.join(" ")}"`);
 }

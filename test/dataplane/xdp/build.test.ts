@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -36,20 +37,23 @@ afterAll(() => rmSync(checkout, { recursive: true, force: true }));
 function build(
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
-): { status: number | null; stderr: string } {
+): { status: number | null; stdout: string; stderr: string } {
   const run = spawnSync(process.execPath, [join(checkout, SCRIPT), ...args], {
     encoding: "utf8",
     cwd: tmpdir(),
     env: { ...process.env, ...env },
   });
-  return { status: run.status, stderr: run.stderr };
+  return { status: run.status, stdout: run.stdout, stderr: run.stderr };
 }
 
 test.skipIf(lacks("the build of the XDP object", clang))(
   "the bytes do not depend on where the checkout is",
   () => {
     const object = join(checkout, "dataplane/xdp/balancer.bpf.o");
-    expect(build([])).toMatchObject({ status: 0, stderr: "" });
+    const first = build([]);
+    expect(first).toMatchObject({ status: 0, stderr: "" });
+    const size = statSync(object).size;
+    expect(first.stdout).toMatch(new RegExp(`^build:xdp: wrote .*balancer\\.bpf\\.o, ${size} bytes \\(new;`));
     expect(readFileSync(object).equals(readFileSync(packageFile("dataplane/xdp/balancer.bpf.o")))).toBe(true);
     expect(build(["--check"]).status).toBe(0);
 
@@ -59,6 +63,9 @@ test.skipIf(lacks("the build of the XDP object", clang))(
     const stale = build(["--check"]);
     expect(stale.status).toBe(1);
     expect(stale.stderr).toContain("npm run build:xdp");
+
+    expect(build([]).stdout).toContain(` bytes (changed, ${size} bytes before; now: npm run gen)\n`);
+    expect(build([]).stdout).toContain(" bytes (unchanged)\n");
   },
 );
 
