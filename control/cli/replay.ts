@@ -61,7 +61,7 @@ export function replayCommand(): Command {
     .requiredOption("--config <file>", 'config file in YAML; "-" reads standard input')
     .requiredOption("--in <capture>", 'capture to replay; "-" reads standard input')
     .option("--out <file>", "write the packets as they left the program, in pcapng")
-    .option("--engine <name>", "what runs the program: interpreter", parseEngine, "interpreter")
+    .option("--engine <name>", "what runs the program", parseEngine, "interpreter")
     .option("--queues <n>", "receive queues, each a CPU", parseQueues, 1)
     .option("--expect <capture>", "compare with a capture, and exit with 1 when something differs")
     .option("--json", "print one JSON object (schemas/replay-report.schema.json)")

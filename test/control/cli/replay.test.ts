@@ -537,7 +537,7 @@ test("the help names every option", () => {
     expect(stdout).toContain(option);
   }
   // Engines to come are no choice yet.
-  expect(stdout).toMatch(/--engine <name> +what runs the program: interpreter/);
+  expect(stdout).toMatch(/--engine <name> +what runs the program \(default: "interpreter"\)/);
   expect(stdout).not.toMatch(/jit|kernel/);
 });
 
