@@ -40,17 +40,11 @@ interface Row {
   readonly perUnit: string;
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { seconds: { type: "string", default: "2" }, json: { type: "boolean", default: false } },
-});
+const { values, positionals } = readArguments();
 const seconds = Number(values.seconds);
 const unknown = positionals.filter((name) => !(name in SUITES));
-if (unknown.length > 0 || !(seconds > 0)) {
-  const known = Object.keys(SUITES).join(", ");
-  console.error(`bench: unknown suite or time: ${[...unknown, values.seconds].join(" ")}; suites: ${known}`);
-  process.exit(2);
-}
+if (unknown.length > 0) refuse(`no suite "${unknown.join('", "')}"`);
+if (!(seconds > 0)) refuse(`--seconds ${values.seconds}, expected a number above 0`);
 
 const rows: Row[] = [];
 if (!values.json) {
@@ -67,6 +61,23 @@ for (const [name, open] of Object.entries(SUITES)) {
   }
 }
 if (values.json) console.log(JSON.stringify(rows, undefined, 2));
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { seconds: { type: "string", default: "2" }, json: { type: "boolean", default: false } },
+    });
+  } catch (error) {
+    return refuse((error as Error).message);
+  }
+}
+
+function refuse(why: string): never {
+  const usage = `usage: npm run bench -- [SUITE...] [--seconds N] [--json]; suites: ${Object.keys(SUITES).join(", ")}`;
+  console.error(`${why}\n${usage}`);
+  process.exit(2);
+}
 
 async function measure(name: string, suite: Suite): Promise<void> {
   if (!values.json) console.log(`${suite.name} (${suite.goal})`);
