@@ -1,12 +1,9 @@
-/**
- * Texts from files of strangers, safe for a terminal: control characters, line separators and changes of writing direction are
- * written out, so that none of them commands it.
- */
-const COMMANDS = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu;
+/** Texts that came from outside, laid out for a terminal that they must not command. */
+import { escapeInvisible } from "../model/invisible.ts";
 
 /** For one line. */
 export function printable(text: string): string {
-  return text.replaceAll("\t", "    ").replace(COMMANDS, written);
+  return escapeInvisible(text.replaceAll("\t", "    "));
 }
 
 /** For several lines. */
@@ -14,13 +11,7 @@ export function printableLines(text: string): string {
   return text.split("\n").map(printable).join("\n");
 }
 
-/** A value as indented JSON. JSON itself escapes only some of them. */
+/** A value as indented JSON. JSON itself escapes only some of them, and never a line's end that is layout. */
 export function printableJson(value: unknown): string {
-  return JSON.stringify(value, undefined, 2).replace(COMMANDS, (each) =>
-    each === "\n" ? each : written(each),
-  );
-}
-
-function written(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(value, undefined, 2).split("\n").map(escapeInvisible).join("\n");
 }

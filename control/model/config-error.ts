@@ -1,4 +1,5 @@
 /** What is wrong with a config file: every problem, each with its place, what was found and what is allowed. */
+import { escapeInvisible } from "./invisible.ts";
 
 /** Keys and list positions from the top of the file. */
 export type ConfigPath = readonly (string | number)[];
@@ -107,15 +108,3 @@ export function quoted(text: string): string {
 }
 
 const QUOTED_MAX = 60;
-
-function escapeInvisible(text: string): string {
-  return text.replace(
-    INVISIBLE,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-}
-
-/** Control characters, zero-width and direction characters, line separators: nothing to print, or to obey. */
-const INVISIBLE =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is for
-  /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]/g;

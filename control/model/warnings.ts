@@ -2,6 +2,7 @@
  * What a config file may say and hardly anybody wants: a service that drops everything, a setting without effect. Nothing
  * here is refused, since each has its use in a test or for an hour; `lamna check` shows it.
  */
+import { Layout } from "../../dataplane/xdp/generated/balancer.ts";
 import { formatIpAddress } from "./address.ts";
 import { type Config, takesNewFlows, type Vip } from "./config.ts";
 import type { ConfigPath } from "./config-error.ts";
@@ -60,8 +61,8 @@ function vipWarnings(vip: Vip, path: ConfigPath): Warning[] {
   }
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   for (const [index, backend] of backends.entries()) {
-    if (!takesNewFlows(backend) || backend.weight * RING_SLOTS >= total) continue;
-    const message = `${backend.weight} of ${total} is less than one slot of the ring's ${RING_SLOTS}: ${formatIpAddress(backend.address)} may get no new flows`;
+    if (!takesNewFlows(backend) || backend.weight * Layout.RING_SLOTS >= total) continue;
+    const message = `${backend.weight} of ${total} is less than one slot of the ring's ${Layout.RING_SLOTS}: ${formatIpAddress(backend.address)} may get no new flows`;
     warnings.push({ path: [...path, "backends", index, "weight"], message });
   }
 
@@ -84,5 +85,3 @@ function vipWarnings(vip: Vip, path: ConfigPath): Warning[] {
   }
   return warnings;
 }
-
-const RING_SLOTS = 65537;
