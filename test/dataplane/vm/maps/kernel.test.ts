@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MapError } from "../../../../dataplane/dataplane.ts";
 import type { MapSpec } from "../../../../dataplane/object/spec.ts";
+import { checkDefinition } from "../../../../dataplane/vm/maps/check-definition.ts";
 import { createMap } from "../../../../dataplane/vm/maps/create.ts";
 import { errnoName } from "../../../../dataplane/vm/maps/errno.ts";
 import type { VmMap } from "../../../../dataplane/vm/maps/map.ts";
@@ -188,9 +189,11 @@ function words(bytes: Uint8Array): string[] {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0"));
 }
 
+/** The number with which a definition is refused, or "0". A map that leaves its size to the loader is a definition that the kernel refuses. */
 function createdErrno(spec: MapSpec): string {
   let map: VmMap;
   try {
+    checkDefinition(spec);
     map = createMap(spec, new Memory({ maximumBytes: 2 ** 30 }), { id: 1, cpuCount: 1 });
   } catch (error) {
     if (!(error instanceof MapError)) throw error;
