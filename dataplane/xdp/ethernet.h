@@ -7,26 +7,6 @@
 
 #include "packet.h"
 
-#define MAX_VLAN_TAGS 2
-#define MAX_ETHERNET_BYTES (ETH_HLEN + 4 * MAX_VLAN_TAGS)
-
-struct ethernet_header {
-	__u8 destination[6];
-	__u8 source[6];
-	__be16 ethertype;
-};
-
-/* What follows the ethertype of a tagged frame. */
-struct vlan_tag {
-	__be16 control;
-	__be16 ethertype; /* of what follows */
-};
-
-static __always_inline bool is_vlan(__be16 ethertype)
-{
-	return ethertype == bpf_htons(ETH_P_8021Q) || ethertype == bpf_htons(ETH_P_8021AD);
-}
-
 /* The ethertype behind the tags goes to *ethertype. False: the frame ends in the header or its tags. */
 static __always_inline bool parse_ethernet(struct cursor *cursor, struct packet *packet, __be16 *ethertype)
 {

@@ -9,22 +9,6 @@
 #include "options.h"
 #include "packet.h"
 
-struct ipv4_header {
-	__u8 version_ihl;
-	__u8 tos;
-	__be16 total_length;
-	__be16 id;
-	__be16 fragment; /* 3 flag bits, 13 bits of offset in 8-byte units */
-	__u8 ttl;
-	__u8 protocol;
-	__u16 checksum;
-	__be32 source;
-	__be32 destination;
-};
-
-#define IPV4_MORE_FRAGMENTS bpf_htons(0x2000)
-#define IPV4_OFFSET_MASK bpf_htons(0x1fff)
-
 /* Checks version and header length, and steps over the options. False: malformed. */
 static __always_inline bool take_ipv4_options(struct cursor *cursor, const struct ipv4_header *ip)
 {

@@ -8,32 +8,6 @@
 #include "options.h"
 #include "packet.h"
 
-struct ipv6_header {
-	__be32 version_class_label;
-	__be16 payload_length;
-	__u8 next_header;
-	__u8 hop_limit;
-	__be32 source[4];
-	__be32 destination[4];
-};
-
-/* Hop-by-hop options, routing and destination options all begin like this. */
-struct extension_header {
-	__u8 next_header;
-	__u8 length; /* in 8-byte units, without the first */
-	__u8 content[6];
-};
-
-struct fragment_header {
-	__u8 next_header;
-	__u8 reserved;
-	__be16 offset_more; /* 13 bits of offset in 8-byte units, 2 reserved, 1 "more fragments" */
-	__be32 id;
-};
-
-#define IPV6_MORE_FRAGMENTS bpf_htons(0x0001)
-#define IPV6_OFFSET_MASK bpf_htons(0xfff8)
-
 /* More are not seen outside of attacks: RFC 8200 section 4.1 has at most five before the transport. */
 #define MAX_EXTENSION_HEADERS 6
 

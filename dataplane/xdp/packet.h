@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the program knows of the packet in hand, and the cursor that reads it.
+ * What the program knows of the packet in hand.
  */
 #ifndef LAMNA_PACKET_H
 #define LAMNA_PACKET_H
 
+#include "cursor.h"
 #include "kernel.h"
 #include "layout.h"
 #include "reasons.h"
+#include "wire.h"
 
 /* What a stage says that has not decided: the next one goes on. */
 #define UNDECIDED REASON_COUNT
@@ -61,27 +63,5 @@ struct packet {
 	__u32 ports; /* masked by the VIP's ports_mask; the outer source address is derived from the source port too */
 	__u32 mtu; /* told in answer to a packet that is too big */
 };
-
-/* Headers are taken from the front, each within the frame and within the length that the IP header gives. A frame
- * may be longer than its packet (Ethernet padding) and shorter (captures are cut by a snap length). */
-struct cursor {
-	void *at;
-	void *end; /* of the frame */
-	__u32 left; /* bytes from `at` to the end of the packet as its IP header says; above IP without limit */
-};
-
-#define UNLIMITED 0xffffffff
-
-/* The next `bytes` bytes, or NULL when there are not as many. */
-static __always_inline void *take(struct cursor *cursor, __u32 bytes)
-{
-	void *start = cursor->at;
-
-	if (bytes > cursor->left || start + bytes > cursor->end)
-		return NULL;
-	cursor->at = start + bytes;
-	cursor->left -= bytes;
-	return start;
-}
 
 #endif

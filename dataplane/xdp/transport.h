@@ -8,30 +8,6 @@
 
 #include "packet.h"
 
-struct tcp_header {
-	__u32 ports;
-	__be32 sequence;
-	__be32 acknowledgement;
-	__u8 data_offset;
-	__u8 flags; /* the low bits of enum trait */
-	__be16 window;
-	__u16 checksum;
-	__be16 urgent;
-};
-
-struct udp_header {
-	__u32 ports;
-	__be16 length;
-	__u16 checksum;
-};
-
-struct icmp_header {
-	__u8 type;
-	__u8 code;
-	__u16 checksum;
-	__be32 rest;
-};
-
 static __always_inline bool is_icmp(__u8 protocol, const enum family family)
 {
 	return protocol == (family == FAMILY_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);

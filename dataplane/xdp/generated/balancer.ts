@@ -1,4 +1,4 @@
-// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 be7937d293bdf86b269b4609136164de41bd2a6687c317724505d9f7ad8f50c1).
+// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 00c7d697777c8140b93e3012645422ec4dc7b76e188c3136f193f595fc91aa80).
 // Do not edit; regenerate with: npm run gen:codecs
 import type { Codec, MapLayout } from "../../object/codec.ts";
 import { clear, elements, readBytes, u16, u32, u64, u8, viewOf, writeBytes } from "../../object/codec-fields.ts";
