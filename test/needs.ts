@@ -7,6 +7,7 @@ import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { release } from "node:os";
 import { join, relative } from "node:path";
 import { expect, test } from "vitest";
+import { libbpfVersion } from "../dataplane/kernel/libbpf.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const BPFFS = "/sys/fs/bpf";
@@ -31,12 +32,25 @@ export const bpftool: Need = programs({ bpftool: "bpftool" });
 export const mkfifo: Need = () =>
   spawnSync("mkfifo").error === undefined ? undefined : "mkfifo (Debian: apt-get install coreutils)";
 
+export const root: Need = () => (process.getuid?.() === 0 ? undefined : "root");
+
+/** The library, of version 1; it says itself what to install. */
+export const libbpf: Need = () => {
+  try {
+    libbpfVersion();
+    return undefined;
+  } catch (error) {
+    return `libbpf 1 (${(error as Error).message})`;
+  }
+};
+
+export const bpffs: Need = () =>
+  isWritableBpffs() ? undefined : `a writable BPF file system at ${BPFFS} (mount -t bpf bpf ${BPFFS})`;
+
 /** A kernel that lets this process load programs, make maps and pin them. */
 export const kernelBpf: Need = () => {
-  if (process.getuid?.() !== 0) return "root";
-  const noBpftool = bpftool();
-  if (noBpftool !== undefined) return noBpftool;
-  if (!isWritableBpffs()) return `a writable BPF file system at ${BPFFS} (mount -t bpf bpf ${BPFFS})`;
+  const lack = root() ?? bpftool() ?? bpffs();
+  if (lack !== undefined) return lack;
   const list = spawnSync("bpftool", ["prog", "list"], { encoding: "utf8" });
   return list.status === 0 ? undefined : `a kernel that lets root use BPF (${list.stderr.trim()})`;
 };

@@ -24,7 +24,13 @@ const ENTRY_POINTS = [
 ];
 
 /** Parts of the simulator that no command of ours uses yet, offered to those who build on it, and tested. */
-const OFFERED = ["dataplane/isa/assemble.ts", "dataplane/nic/faulty-wire.ts"];
+const OFFERED = [
+  "dataplane/isa/assemble.ts",
+  "dataplane/kernel/descriptor.ts",
+  "dataplane/kernel/libbpf-messages.ts",
+  "dataplane/kernel/libc.ts",
+  "dataplane/nic/faulty-wire.ts",
+];
 
 interface Import {
   readonly from: string;
@@ -85,13 +91,13 @@ test.for([
   {
     rule: "the simulator's engine and NIC know nothing of load balancing",
     from: /^dataplane\/(vm|nic|isa|object|capture)\//,
-    to: /^dataplane\/xdp\//,
+    to: /^dataplane\/(xdp|kernel)\//,
     allowed: /^$/,
   },
   {
     rule: "objects know nothing of what runs them",
     from: /^dataplane\/(isa|object)\//,
-    to: /^dataplane\/(vm|nic|capture)\/|^dataplane\/(simulator|dataplane)\.ts/,
+    to: /^dataplane\/(vm|nic|capture|kernel)\/|^dataplane\/(simulator|dataplane)\.ts/,
     allowed: /^$/,
   },
   {
@@ -103,6 +109,15 @@ test.for([
 ])("$rule", ({ from, to, allowed }) => {
   const wrong = IMPORTS.filter((edge) => from.test(edge.from) && to.test(edge.to) && !allowed.test(edge.to));
   expect(wrong.map((edge) => `${edge.from} -> ${edge.to}`)).toEqual([]);
+});
+
+test("C is called in dataplane/kernel only", () => {
+  const wrong = SOURCES.filter(
+    (file) =>
+      !file.startsWith("dataplane/kernel/") &&
+      /(?:from|import|require)[^\n]*["']koffi["']/.test(readFileSync(join(ROOT, file), "utf8")),
+  );
+  expect(wrong).toEqual([]);
 });
 
 test("no import cycles", () => {
