@@ -26,9 +26,11 @@ const ENTRY_POINTS = [
 /** Parts of the simulator that no command of ours uses yet, offered to those who build on it, and tested. */
 const OFFERED = [
   "dataplane/isa/assemble.ts",
+  "dataplane/kernel/addresses.ts",
   "dataplane/kernel/descriptor.ts",
   "dataplane/kernel/libbpf-messages.ts",
   "dataplane/kernel/libc.ts",
+  "dataplane/kernel/next-hop.ts",
   "dataplane/nic/faulty-wire.ts",
 ];
 
