@@ -1,0 +1,69 @@
+/** A network namespace of a test: a host of the network that the test builds. */
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { run } from "./command.ts";
+import { NAMESPACES } from "./leftovers.ts";
+import type { Undo } from "./undo.ts";
+
+/** Settings of every host. Packets come in where the way back does not lead, which rp_filter and DAD would mind. */
+const SYSCTLS = {
+  "net/ipv4/conf/all/rp_filter": 0,
+  "net/ipv4/conf/default/rp_filter": 0,
+  "net/ipv6/conf/all/accept_dad": 0,
+  "net/ipv6/conf/default/accept_dad": 0,
+  "net/ipv6/conf/default/router_solicitations": 0,
+} as const;
+
+const FORWARDING = { "net/ipv4/ip_forward": 1, "net/ipv6/conf/all/forwarding": 1 } as const;
+
+export class Namespace {
+  readonly name: string;
+  readonly #undo: Undo;
+
+  constructor(name: string, { isRouter, undo }: { readonly isRouter: boolean; readonly undo: Undo }) {
+    this.name = name;
+    this.#undo = undo;
+    run("ip", ["netns", "add", name]);
+    undo.add(`namespace ${name}`, () => run("ip", ["netns", "delete", name]));
+    this.sysctl({ ...SYSCTLS, ...(isRouter ? FORWARDING : {}) });
+    this.ip("link set lo up");
+  }
+
+  /** Lines of `ip`, without the word: "link set e0 up". */
+  ip(...lines: readonly string[]): void {
+    run("ip", ["-n", this.name, "-batch", "-"], `${lines.join("\n")}\n`);
+  }
+
+  /** Values by path below /proc/sys. */
+  sysctl(values: Readonly<Record<string, number>>): void {
+    const lines = Object.entries(values).map(([path, value]) => `echo ${value} > /proc/sys/${path}`);
+    this.run("sh", ["-e", "-c", lines.join("\n")]);
+  }
+
+  /** Runs a command in here to its end; returns what it printed. */
+  run(command: string, args: readonly string[]): string {
+    return run("nsenter", this.#enter(command, args));
+  }
+
+  /** Starts a process in here, which is killed at the end at the latest. */
+  spawn(command: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
+    const child = spawn("nsenter", this.#enter(command, args), options);
+    const isRunning = (): boolean => child.exitCode === null && child.signalCode === null;
+    this.#undo.add(`${command} in ${this.name}`, () => {
+      if (isRunning()) child.kill("SIGKILL");
+    });
+    return child;
+  }
+
+  /** Bytes and frames that an interface has received and sent. */
+  statistics(interfaceName: string): { readonly rxBytes: number; readonly txBytes: number } {
+    const [link] = JSON.parse(run("ip", ["-n", this.name, "-s", "-j", "link", "show", interfaceName])) as [
+      { stats64: { rx: { bytes: number }; tx: { bytes: number } } },
+    ];
+    return { rxBytes: link.stats64.rx.bytes, txBytes: link.stats64.tx.bytes };
+  }
+
+  /** nsenter keeps the mounts, so that pins in /sys/fs/bpf stay in sight; `ip netns exec` mounts another /sys. It becomes the command, by exec. */
+  #enter(command: string, args: readonly string[]): string[] {
+    return [`--net=${NAMESPACES}/${this.name}`, "--", command, ...args];
+  }
+}
