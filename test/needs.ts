@@ -28,18 +28,6 @@ export const clang: Need = programs({ "clang-19": "clang-19", "llvm-strip-19": "
 export const objdump: Need = programs({ "llvm-objdump-19": "llvm-19" });
 export const bpftool: Need = programs({ bpftool: "bpftool" });
 
-/** Network namespaces with veth pairs between them, and what builds them. */
-export const namespaces: Need = () => {
-  if (process.getuid?.() !== 0) return "root";
-  const noProgram = programs({ nsenter: "util-linux", ethtool: "ethtool" })();
-  if (noProgram !== undefined) return noProgram;
-  // ip knows no --version.
-  if (spawnSync("ip", ["-V"]).status !== 0) return "ip (Debian: apt-get install iproute2)";
-  // One that is removed again at once, as many a container may not make any.
-  const probe = spawnSync("unshare", ["--net", "ip", "link", "add", "type", "veth"], { encoding: "utf8" });
-  return probe.status === 0 ? undefined : `network namespaces and veth (${probe.stderr.trim()})`;
-};
-
 /** Not every mkfifo knows --version: it is enough that it is there. */
 export const mkfifo: Need = () =>
   spawnSync("mkfifo").error === undefined ? undefined : "mkfifo (Debian: apt-get install coreutils)";
@@ -77,6 +65,17 @@ export const kernelBpf: Need = () => {
   if (lack !== undefined) return lack;
   const list = spawnSync("bpftool", ["prog", "list"], { encoding: "utf8" });
   return list.status === 0 ? undefined : `a kernel that lets root use BPF (${list.stderr.trim()})`;
+};
+
+/** Network namespaces with veth pairs between them, and what builds them. */
+export const namespaces: Need = () => {
+  const lack = root() ?? programs({ nsenter: "util-linux", ethtool: "ethtool" })();
+  if (lack !== undefined) return lack;
+  // ip knows no --version.
+  if (spawnSync("ip", ["-V"]).status !== 0) return "ip (Debian: apt-get install iproute2)";
+  // One that is removed again at once, as many a container may not make any.
+  const probe = spawnSync("unshare", ["--net", "ip", "link", "add", "type", "veth"], { encoding: "utf8" });
+  return probe.status === 0 ? undefined : `network namespaces and veth (${probe.stderr.trim()})`;
 };
 
 /** For what differs in kernels before this version. */

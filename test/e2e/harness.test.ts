@@ -13,12 +13,14 @@ import {
   VIP4,
 } from "./harness/edge-network.ts";
 
+const HOP_MTU = 1300;
+
 describe.skipIf(lacks("connections in network namespaces", namespaces))(
   "the network without a balancer",
   () => {
     let network: EdgeNetwork;
     beforeAll(async () => {
-      network = await EdgeNetwork.create({ backends: 1, hopMtu: 1300 });
+      network = await EdgeNetwork.create({ backends: 1, hopMtu: HOP_MTU });
     });
     afterAll(() => network?.close());
 
@@ -36,6 +38,9 @@ describe.skipIf(lacks("connections in network namespaces", namespaces))(
         };
         const reports = await network.client.transfer(target);
         expect(reports).toHaveLength(2);
+        expect(network.backend(0).namespace.pathMtu(CLIENT[family])).toBe(HOP_MTU);
+        network.backend(0).namespace.forgetPaths();
+        expect(network.backend(0).namespace.pathMtu(CLIENT[family])).toBeUndefined();
         for (const report of reports) {
           expect(report).toEqual({
             backend: "backend0",

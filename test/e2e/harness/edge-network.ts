@@ -8,6 +8,7 @@
  * The router sends what is for a VIP to the balancer, which sends it back, encapsulated, for the router to carry to a backend. Answers go
  * from the backend through the router to the client (direct server return). A hop, if asked for, joins the router by a link of small MTU.
  */
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Client } from "./client.ts";
 import { run } from "./command.ts";
@@ -70,6 +71,12 @@ export class EdgeNetwork {
     try {
       network.#connectClient(options);
       network.#connectBalancer(options);
+      // With one queue all is one CPU's; with several, queue and CPU both go by the flow's hash.
+      const { hopMtu, queues = 1 } = options;
+      network.router.spreadFlows(
+        hopMtu === undefined ? "client0" : "hop0",
+        queues > 1 ? availableParallelism() : 1,
+      );
       for (let index = 0; index < options.backends; index++)
         network.#backends.push(await network.#addBackend(index, options));
       network.#client = await Client.start(network.clientHost);

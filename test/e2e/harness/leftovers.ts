@@ -14,14 +14,18 @@ export interface Leftover {
   remove(): void;
 }
 
-/** What there is of ours, of living owners too. */
-export function leftovers(): Leftover[] {
+/** What there is of ours, or of the runs of another prefix; of living owners too. */
+export function leftovers(prefix?: string): Leftover[] {
   const removeTree = (path: string) => () => rmSync(path, { recursive: true, force: true });
   return [
     // Pins first: a link that is pinned there holds on to its interface's program.
-    ...owned(BPFFS, removeTree),
-    ...owned(NAMESPACES, (path) => () => run("ip", ["netns", "delete", path.slice(NAMESPACES.length + 1)])),
-    ...owned(tmpdir(), removeTree),
+    ...owned(BPFFS, prefix, removeTree),
+    ...owned(
+      NAMESPACES,
+      prefix,
+      (path) => () => run("ip", ["netns", "delete", path.slice(NAMESPACES.length + 1)]),
+    ),
+    ...owned(tmpdir(), prefix, removeTree),
   ];
 }
 
@@ -37,9 +41,9 @@ export function sweep(): void {
   }
 }
 
-function owned(folder: string, remove: (path: string) => () => void): Leftover[] {
+function owned(folder: string, prefix: string | undefined, remove: (path: string) => () => void): Leftover[] {
   return listed(folder).flatMap((name) => {
-    const owner = ownerOf(name);
+    const owner = ownerOf(name, prefix);
     const path = join(folder, name);
     return owner === undefined ? [] : [{ path, owner, remove: remove(path) }];
   });

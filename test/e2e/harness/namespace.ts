@@ -11,6 +11,8 @@ const SYSCTLS = {
   "net/ipv6/conf/all/accept_dad": 0,
   "net/ipv6/conf/default/accept_dad": 0,
   "net/ipv6/conf/default/router_solicitations": 0,
+  // A connection keeps its hash also when it sends again, as the port numbers do that a NIC's RSS goes by.
+  "net/core/txrehash": 0,
 } as const;
 
 const FORWARDING = { "net/ipv4/ip_forward": 1, "net/ipv6/conf/all/forwarding": 1 } as const;
@@ -60,6 +62,36 @@ export class Namespace {
       { stats64: { rx: { bytes: number }; tx: { bytes: number } } },
     ];
     return { rxBytes: link.stats64.rx.bytes, txBytes: link.stats64.tx.bytes };
+  }
+
+  /** Packets that the program on a veth interface has seen, by RX queue. */
+  xdpPacketsByQueue(interfaceName: string): number[] {
+    const statistics = this.run("ethtool", ["-S", interfaceName]);
+    return [...statistics.matchAll(/rx_queue_\d+_xdp_packets: (\d+)/g)].map(([, count]) => Number(count));
+  }
+
+  /** What the host has learned of the way to an address: its MTU; undefined when nothing. */
+  pathMtu(address: string): number | undefined {
+    const [route] = JSON.parse(run("ip", ["-n", this.name, "-j", "route", "get", address])) as [
+      { metrics?: { mtu?: number }[] },
+    ];
+    return route.metrics?.find(({ mtu }) => mtu !== undefined)?.mtu;
+  }
+
+  /** Forgets what it has learned of ways. */
+  forgetPaths(): void {
+    for (const family of ["-4", "-6"]) run("ip", ["-n", this.name, family, "route", "flush", "cache"]);
+  }
+
+  /**
+   * Lets packets that come in by an interface be processed by these CPUs, always the same for a flow, as RSS would on a NIC: otherwise
+   * it is whichever CPU the sender happens to run on.
+   */
+  spreadFlows(interfaceName: string, cpuCount: number): void {
+    const mask = ((1n << BigInt(cpuCount)) - 1n).toString(16);
+    // Only `ip netns exec` shows the namespace's own interfaces in /sys.
+    const file = `/sys/class/net/${interfaceName}/queues/rx-0/rps_cpus`;
+    run("ip", ["netns", "exec", this.name, "sh", "-c", `echo ${mask} > ${file}`]);
   }
 
   /** nsenter keeps the mounts, so that pins in /sys/fs/bpf stay in sight; `ip netns exec` mounts another /sys. It becomes the command, by exec. */

@@ -2,7 +2,7 @@
  * What a test made on this machine, undone in reverse: when the test is through, and also when the process exits or is interrupted on the
  * way. So each step is synchronous. What even that cannot catch, a SIGKILL, is swept by the next run (leftovers.ts).
  */
-const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+const SIGNALS = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
 
 const pending = new Set<Undo>();
 let isWatching = false;
@@ -39,9 +39,16 @@ export class Undo {
 function watchForExit(): void {
   if (isWatching) return;
   isWatching = true;
-  process.on("exit", () => {
-    for (const undo of pending) undo.run();
-  });
-  for (const [signal, number] of Object.entries(SIGNALS))
-    process.on(signal, () => process.exit(128 + number));
+  process.on("exit", undoAll);
+  for (const signal of SIGNALS) {
+    process.once(signal, () => {
+      undoAll();
+      // Now without a handler: ends the process as if there had been none. Vitest does not let tests call process.exit.
+      process.kill(process.pid, signal);
+    });
+  }
+}
+
+function undoAll(): void {
+  for (const undo of pending) undo.run();
 }
