@@ -32,18 +32,6 @@ export const bpftool: Need = programs({ bpftool: "bpftool" });
 export const mkfifo: Need = () =>
   spawnSync("mkfifo").error === undefined ? undefined : "mkfifo (Debian: apt-get install coreutils)";
 
-/** Network namespaces with veth pairs between them, and what builds them. */
-export const namespaces: Need = () => {
-  if (process.getuid?.() !== 0) return "root";
-  const noProgram = programs({ nsenter: "util-linux", ethtool: "ethtool" })();
-  if (noProgram !== undefined) return noProgram;
-  // ip knows no --version.
-  if (spawnSync("ip", ["-V"]).status !== 0) return "ip (Debian: apt-get install iproute2)";
-  // One that is removed again at once, as many a container may not make any.
-  const probe = spawnSync("unshare", ["--net", "ip", "link", "add", "type", "veth"], { encoding: "utf8" });
-  return probe.status === 0 ? undefined : `network namespaces and veth (${probe.stderr.trim()})`;
-};
-
 export const root: Need = () => (process.getuid?.() === 0 ? undefined : "root");
 
 /** The library, of version 1; it says itself what to install. */
