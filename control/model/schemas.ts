@@ -6,6 +6,7 @@ import { z } from "zod";
 import { configSchema } from "./config-schema.ts";
 import { REASON_NAMES, REASONS } from "./reasons.ts";
 import { replayReportSchema } from "./replay-report.ts";
+import { statusReportSchema } from "./status-report.ts";
 
 const GENERATED = "Generated from control/model by: npm run gen:schemas";
 
@@ -16,6 +17,7 @@ export function schemaFiles(): ReadonlyMap<string, string> {
     ["config.schema.json", json({ $comment: GENERATED, ...configJsonSchema() })],
     ["replay-report.schema.json", json({ $comment: GENERATED, ...z.toJSONSchema(replayReportSchema) })],
     ["reasons.json", json(reasons)],
+    ["status-report.schema.json", json({ $comment: GENERATED, ...z.toJSONSchema(statusReportSchema) })],
   ]);
 }
 
