@@ -42,6 +42,8 @@ export interface NextHopOptions {
   readonly waitMs?: number;
   /** Whether to have the kernel ask for what it does not know, which needs CAP_NET_ADMIN; otherwise what it knows is all. */
   readonly canSolicit?: boolean;
+  /** Whether to have the kernel ask again for what it knows but has not used for a while. Not waited for: what it knows counts until it knows better. */
+  readonly isConfirmed?: boolean;
 }
 
 const WAIT_MS = 3_500;
@@ -66,13 +68,13 @@ const HAS_MAC: ReadonlySet<NeighbourState> = new Set([
 export async function resolveNextHop(
   interfaceName: string,
   destinations: readonly IpBytes[],
-  { waitMs = WAIT_MS, canSolicit = true }: NextHopOptions = {},
+  { waitMs = WAIT_MS, canSolicit = true, isConfirmed = false }: NextHopOptions = {},
 ): Promise<NextHop> {
   const attached = usableInterface(interfaceName);
   const search = searchHops(attached, destinations);
   if (search.hops.length > HOPS_MAX) throw tooManyHops(attached, search.hops);
 
-  const resolved = await resolveHops(attached, search.hops, { waitMs, canSolicit });
+  const resolved = await resolveHops(attached, search.hops, { waitMs, canSolicit, isConfirmed });
   const { chosen, warnings } = chooseHop(attached, resolved);
   return {
     ifindex: attached.ifindex,
@@ -130,14 +132,16 @@ function searchHops(attached: InterfaceInfo, destinations: readonly IpBytes[]): 
 async function resolveHops(
   attached: InterfaceInfo,
   hops: readonly Hop[],
-  { waitMs, canSolicit }: Required<NextHopOptions>,
+  { waitMs, canSolicit, isConfirmed }: Required<NextHopOptions>,
 ): Promise<ResolvedHop[]> {
   const socket = new NetlinkSocket("route");
   try {
     let resolved = hops.map((hop) => readHop(socket, hop));
     if (!canSolicit) return resolved;
     const isOpen = ({ state }: ResolvedHop): boolean => !HAS_MAC.has(state);
-    for (const { hop } of resolved.filter(isOpen)) solicit(socket, attached, hop);
+    for (const each of resolved) {
+      if (isOpen(each) || (isConfirmed && each.state === "stale")) solicit(socket, attached, each.hop);
+    }
 
     const deadline = performance.now() + waitMs;
     for (;;) {

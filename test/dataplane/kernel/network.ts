@@ -20,11 +20,15 @@ export class TestNetwork {
 
   /** Makes a namespace, and returns its name. */
   namespace(suffix: string): string {
-    const name = `${this.#prefix}-${suffix}`;
+    const name = this.name(suffix);
     run("ip", ["netns", "add", name]);
     this.#made.push(name);
     run("ip", ["-n", name, "link", "set", "lo", "up"]);
     return name;
+  }
+
+  name(suffix: string): string {
+    return `${this.#prefix}-${suffix}`;
   }
 
   /** Runs `ip` commands in a namespace, one a line. */

@@ -230,7 +230,7 @@ describe.skipIf(lacks("next hops over veth", namespaces))("next hops over veth",
 
   test("an interface without ARP, whose neighbours get its own MAC, is an error", async () => {
     network.ip(
-      `${router}`,
+      router,
       `link add mute type veth peer name mute-end
        link set mute arp off up
        link set mute-end up
@@ -242,7 +242,7 @@ describe.skipIf(lacks("next hops over veth", namespaces))("next hops over veth",
       network.ip(router, "link set mute down");
       await expect(resolve("mute", ["10.4.0.1"])).rejects.toThrow(/is down; "ip link set mute up"/);
     } finally {
-      network.enter(router.replace(/rt$/, "lb"));
+      network.enter(network.name("lb"));
     }
   });
 
