@@ -1,4 +1,5 @@
 /** The report for people: what was replayed, how fast, what became of the packets and why, and who got them. */
+import { formatMac, type MacAddress } from "../model/mac.ts";
 import { REASON_NAMES, REASONS, type VerdictName } from "../model/reasons.ts";
 import type { ReplayReport, VipReport } from "../model/replay-report.ts";
 import { formatBytes, formatCount, type Style } from "./output.ts";
@@ -26,6 +27,8 @@ export interface RunFacts {
   readonly cutPackets: number;
   /** Between the earliest and the latest packet; undefined where the capture has no times. */
   readonly spanNs: bigint | undefined;
+  /** Where forwarded packets were sent, if the config does not say. */
+  readonly placeholderMac: MacAddress | undefined;
   readonly outName: string | undefined;
 }
 
@@ -68,6 +71,11 @@ function describeReplay(facts: RunFacts, report: ReplayReport, { paint }: TextSt
     `  ${packets}, ${formatBytes(facts.bytes)}${span}${cut}`,
     `  ${describeSpeed(report)}, ${queues}`,
   ];
+  if (facts.placeholderMac !== undefined) {
+    lines.push(
+      `  forwarded to ${formatMac(facts.placeholderMac)}, a placeholder: the config gives no gatewayMac`,
+    );
+  }
   if (facts.outName !== undefined) lines.push(`  written to ${printable(facts.outName)}`);
   return lines;
 }

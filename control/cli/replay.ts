@@ -8,6 +8,8 @@ import { WholeFile } from "../../dataplane/capture/whole-file.ts";
 import { MapError } from "../../dataplane/dataplane.ts";
 import type { Config } from "../model/config.ts";
 import { readConfig } from "../model/config-file.ts";
+import { DEFAULT_MTU } from "../model/limits.ts";
+import { formatMac } from "../model/mac.ts";
 import { type ReplayReport, replayReportSchema } from "../model/replay-report.ts";
 import { readCounters } from "../plan/counters.ts";
 import { PlanError } from "../plan/plan-error.ts";
@@ -15,6 +17,7 @@ import { EXIT_CODES, UsageError } from "./exit.ts";
 import { helpParagraphs } from "./help-text.ts";
 import { type Painter, painterFor } from "./output.ts";
 import { Comparison, type ComparisonResult, isAsExpected } from "./replay-comparison.ts";
+import { REPLAY_GATEWAY_MAC, replayConfig } from "./replay-config.ts";
 import { describeComparison } from "./replay-difference.ts";
 import { describeFaults } from "./replay-faults.ts";
 import { Progress } from "./replay-progress.ts";
@@ -52,6 +55,8 @@ goes to the queue that RSS chooses, and each queue is a CPU with flow tables of 
 The capture that --out writes has every packet as it left the program, also dropped and passed ones, with the program's verdict
 (epb_verdict) and the packet's number from 0 (epb_packetid). It appears when the replay is complete.
 
+Where the config leaves gatewayMac and mtu to the NIC, forwarded packets go to ${formatMac(REPLAY_GATEWAY_MAC)}, a placeholder, and the mtu is ${DEFAULT_MTU}.
+
 --expect compares the number of packets, their bytes and, where the file has them, verdicts; a file written by --out is one.
 `;
 
@@ -74,7 +79,8 @@ export function replayCommand(): Command {
 /** Prints to stdout and stderr, and returns the exit code. Throws what cannot be used as ConfigError, CaptureError or UsageError. */
 async function replay(options: ReplayOptions): Promise<number> {
   checkOptions(options);
-  const config = readConfig(options.config);
+  const given = readConfig(options.config);
+  const config = replayConfig(given);
   const reader = await openCapture(options.in);
   const opened: { close(): Promise<void> }[] = [reader];
   try {
@@ -85,7 +91,8 @@ async function replay(options: ReplayOptions): Promise<number> {
     const out = options.out === undefined ? undefined : new WholeFile(options.out);
     const cleanUp = discardOnSignal(out);
     try {
-      return await replayCapture(options, { config, reader, comparison, programmed, out });
+      const isGatewayGiven = given.settings.gatewayMac !== undefined;
+      return await replayCapture(options, { config, isGatewayGiven, reader, comparison, programmed, out });
     } finally {
       cleanUp();
       out?.discard();
@@ -99,13 +106,14 @@ async function replayCapture(
   options: ReplayOptions,
   inputs: {
     readonly config: Config;
+    readonly isGatewayGiven: boolean;
     readonly reader: CaptureReader;
     readonly comparison: Comparison | undefined;
     readonly programmed: ProgrammedSimulator;
     readonly out: WholeFile | undefined;
   },
 ): Promise<number> {
-  const { config, reader, comparison, programmed, out } = inputs;
+  const { config, isGatewayGiven, reader, comparison, programmed, out } = inputs;
   const progress = new Progress(process.stderr, performance.now());
   const writer = out === undefined ? undefined : new PcapngWriter((bytes) => out.write(bytes));
   const run = new ReplayRun({
@@ -152,6 +160,7 @@ async function replayCapture(
           bytes: totals.bytes,
           cutPackets: totals.cutPackets,
           spanNs: spanOf(totals),
+          placeholderMac: isGatewayGiven ? undefined : REPLAY_GATEWAY_MAC,
           outName: isWritten ? options.out : undefined,
         },
         report,

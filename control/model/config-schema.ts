@@ -189,11 +189,16 @@ const decap = mapping({
 const mtuExpected = () => `expected 0 for no limit, or a whole number from ${MTU_MIN} to ${MTU_MAX}`;
 
 const settings = mapping({
-  gatewayMac: text("a MAC address such as 00:00:de:ad:be:af", stationMac).meta({
-    description: "MAC address of the next hop: where every forwarded packet is sent.",
-    pattern: "^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$|^[0-9a-fA-F]{2}(-[0-9a-fA-F]{2}){5}$",
-    examples: ["00:00:de:ad:be:af"],
-  }),
+  gatewayMac: text("a MAC address such as 00:00:de:ad:be:af", stationMac)
+    .meta({
+      pattern: "^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$|^[0-9a-fA-F]{2}(-[0-9a-fA-F]{2}){5}$",
+      examples: ["00:00:de:ad:be:af"],
+    })
+    .optional()
+    .meta({
+      description:
+        "MAC address of the next hop: where every forwarded packet is sent. Absent: on a NIC it is found from routes and neighbours, for each interface; in replay it is 02:00:00:00:00:01.",
+    }),
   localAddress: mapping({
     ipv4: addressOfFamily(4).optional().meta({ description: "The host's IPv4 address." }),
     ipv6: addressOfFamily(6).optional().meta({ description: "The host's IPv6 address." }),
@@ -238,10 +243,10 @@ const settings = mapping({
         error: mtuExpected,
       },
     )
-    .default(1500)
+    .optional()
     .meta({
       description:
-        "Largest outgoing IP packet, its outer header counted; 0: no limit. IPv6 needs at least 1320.",
+        "Largest outgoing IP packet, its outer header counted; 0: no limit. IPv6 needs at least 1320. Absent: on a NIC its own, for each interface; in replay 1500.",
     }),
   tooBig: choice(["drop", "icmp"]).default("icmp").meta({
     description:
@@ -462,7 +467,7 @@ export const configSchema: z.ZodType<Config> = mapping({
   capacity: capacity
     .prefault({})
     .meta({ description: "Sizes of the program's maps, taken when it is loaded." }),
-  settings: settings.meta({ description: "What holds for all VIPs." }),
+  settings: settings.prefault({}).meta({ description: "What holds for all VIPs." }),
   vips: list(vip, "VIPs")
     .default([])
     .meta({ description: "The services: one address, port and protocol each, and where its packets go." }),

@@ -27,8 +27,8 @@ export interface Capacity {
 }
 
 export interface Settings {
-  /** Destination MAC of forwarded packets: the next hop's. */
-  readonly gatewayMac: MacAddress;
+  /** Destination MAC of forwarded packets: the next hop's. Undefined: that of each interface, found when it is attached. */
+  readonly gatewayMac: MacAddress | undefined;
   readonly localAddress: { readonly ipv4: IpAddress | undefined; readonly ipv6: IpAddress | undefined };
   /** Seed of the flow hash, 32 bits; the same on every host of a fleet. */
   readonly hashSeed: number;
@@ -36,8 +36,8 @@ export interface Settings {
   readonly scope: "vip" | "all";
   /** Of the incoming frame, VLAN tags not counted. */
   readonly maxFrameBytes: number;
-  /** Largest outgoing IP packet; 0: no limit. */
-  readonly mtu: number;
+  /** Largest outgoing IP packet; 0: no limit. Undefined: that of each interface, or DEFAULT_MTU where there is none. */
+  readonly mtu: number | undefined;
   readonly tooBig: "drop" | "icmp";
   readonly fragments: "drop" | "balance";
   readonly ipOptions: "drop" | "balance";

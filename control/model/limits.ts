@@ -16,6 +16,8 @@ export const WEIGHT_MAX: number = 65535;
 /** Every IPv4 host takes datagrams of 576 bytes (RFC 791 section 3.1); no link of the kind this runs on carries less. */
 export const MTU_MIN: number = 576;
 export const MTU_MAX: number = 65535;
+/** Ethernet's, where neither the configuration nor an interface says one. */
+export const DEFAULT_MTU: number = 1500;
 export const ETHERNET_HEADER_BYTES: number = 14;
 /** So that the mtu told for a frame that is too big is at least MTU_MIN. */
 export const FRAME_MIN: number = MTU_MIN + ETHERNET_HEADER_BYTES;
@@ -25,6 +27,9 @@ export const FRAME_MAX: number = 65535;
 /** Ages of flow entries are told apart up to 2^29 ticks, six days at 1000 a second; a day stays clear of that. */
 export const UDP_IDLE_SECONDS_MAX: number = 86400;
 export const UINT32_MAX: number = 2 ** 32 - 1;
+
+/** Each with its own gateway and MTU; the program's table of them (dataplane/xdp/layout.h) has 16 times as many slots. */
+export const INTERFACES_MAX: number = 16;
 
 export const NAME_LENGTH_MAX: number = 64;
 

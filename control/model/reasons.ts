@@ -88,6 +88,7 @@ export const REASONS = {
   },
   too_big: { verdict: "drop", meaning: "over maxFrameBytes or mtu, and not answered" },
   no_headroom: { verdict: "drop", meaning: "no room before the frame for the outer header" },
+  no_gateway: { verdict: "drop", meaning: "the next hop's MAC address is not known" },
 } as const;
 
 REASONS satisfies { readonly [name: string]: ReasonFacts };

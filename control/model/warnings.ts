@@ -30,7 +30,7 @@ function sizeWarnings({ settings, vips }: Config): Warning[] {
     backends.some(({ address }) => address.family === 6),
   );
   const mtuNeeded = IPV6_MTU_MIN + OUTER_HEADER_BYTES[hasIpv6Backend ? 6 : 4];
-  if (settings.mtu !== 0 && settings.mtu < mtuNeeded) {
+  if (settings.mtu !== undefined && settings.mtu !== 0 && settings.mtu < mtuNeeded) {
     const message = `${settings.mtu} is too little for IPv6 clients, whose packets are as long as 1280 bytes whatever they are told; at least ${mtuNeeded} lets those through`;
     warnings.push({ path: ["settings", "mtu"], message });
   }

@@ -5,17 +5,37 @@
 import type { LoadRequest } from "../../dataplane/dataplane.ts";
 import { RING_SLOTS } from "../ring/maglev.ts";
 import type { Forgetting } from "./flow-table.ts";
+import { describeInterface, type InterfaceEntry } from "./interface-table.ts";
 import type { RingSlots } from "./ring-slots.ts";
 
 export type Action =
   /** Loads the program with other options, over the same maps. */
   | { readonly kind: "replace-program"; readonly request: LoadRequest; readonly changes: readonly string[] }
-  /** 64-bit words of the settings that change, each by one store: offset in bytes to value. */
+  /** 64-bit words of the settings that change, each by one store and in this order: offset in bytes to value. */
   | {
       readonly kind: "write-settings";
       readonly words: ReadonlyMap<number, bigint>;
       readonly changes: readonly string[];
     }
+  /** Fills the copy of the table of interfaces that is not live. */
+  | {
+      readonly kind: "write-interfaces";
+      readonly firstEntry: number;
+      readonly interfaces: readonly InterfaceEntry[];
+      readonly entries: Uint8Array;
+    }
+  /** Makes that copy the live one, by one store. */
+  | { readonly kind: "publish-interfaces"; readonly firstEntry: number; readonly multiplier: number }
+  /** Words of a live entry that change, each by one store and in this order: offset in bytes to value. */
+  | {
+      readonly kind: "change-interface";
+      readonly ifindex: number;
+      readonly index: number;
+      readonly words: ReadonlyMap<number, bigint>;
+      readonly changes: readonly string[];
+    }
+  /** Frees a live entry, by one store. */
+  | { readonly kind: "forget-interface"; readonly ifindex: number; readonly index: number }
   /** Waits until no packet uses what nothing refers to any more. */
   | { readonly kind: "grace-period"; readonly why: string }
   /** Fills an entry that no ring and no flow names. `isReused`: another backend had it, and its counters are zeroed. */
@@ -72,6 +92,14 @@ export function formatAction(action: Action): string {
       return `replace the program: ${action.changes.join(", ")}`;
     case "write-settings":
       return `change settings: ${action.changes.join(", ")}`;
+    case "write-interfaces":
+      return `write ${counted(action.interfaces.length, "interface")} into the table at entry ${action.firstEntry}: ${action.interfaces.map(describeInterface).join("; ")}`;
+    case "publish-interfaces":
+      return `publish the table of interfaces at entry ${action.firstEntry}, multiplier 0x${action.multiplier.toString(16).padStart(8, "0")}`;
+    case "change-interface":
+      return `change interface ${action.ifindex}: ${action.changes.join(", ")}`;
+    case "forget-interface":
+      return `forget interface ${action.ifindex}`;
     case "grace-period":
       return `wait for packets in flight: ${action.why}`;
     case "write-backend":

@@ -20,6 +20,7 @@ export interface Actual {
   /** One `settings` value. */
   readonly settings: Uint8Array;
   /** Whole maps, by value: element 0 first. */
+  readonly interfaces: Uint8Array;
   readonly vipBuckets: Uint8Array;
   readonly vips: Uint8Array;
   readonly backends: Uint8Array;
@@ -48,6 +49,7 @@ export function readActual(dataplane: Dataplane): Actual {
   }
   return {
     settings,
+    interfaces: readWhole(dataplane.map("interfaces")),
     vipBuckets,
     vips,
     backends: readWhole(dataplane.map("backends")),

@@ -1,6 +1,7 @@
 /** Carries out a plan, step by step. */
 import type { Dataplane, DataplaneMap } from "../../dataplane/dataplane.ts";
 import {
+  interfaceEntry as interfaceCodec,
   settings as settingsCodec,
   traffic,
   vip as vipCodec,
@@ -39,6 +40,24 @@ async function applyAction(action: Action, dataplane: Dataplane): Promise<void> 
       return dataplane.gracePeriod();
     case "write-settings":
       for (const [offset, word] of action.words) dataplane.map("settings").store64(0, offset, word);
+      return;
+    case "write-interfaces": {
+      const { firstEntry, entries } = action;
+      const map = dataplane.map("interfaces");
+      map.withView(firstEntry, entries.length / map.valueSizeBytes, (bytes) => bytes.set(entries));
+      return;
+    }
+    case "publish-interfaces": {
+      const table = (BigInt(action.multiplier) << 32n) | BigInt(action.firstEntry);
+      dataplane.map("settings").store64(0, settingsCodec.offsets.interfaceTable, table);
+      return;
+    }
+    case "change-interface":
+      for (const [offset, word] of action.words)
+        dataplane.map("interfaces").store64(action.index, offset, word);
+      return;
+    case "forget-interface":
+      dataplane.map("interfaces").store64(action.index, interfaceCodec.offsets.ifindex, 0n);
       return;
     case "write-backend":
       if (action.isReused) clearCounters(dataplane, "backend_counters", action.id);

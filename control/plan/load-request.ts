@@ -1,4 +1,5 @@
 /** From a configuration to what is fixed when the program is loaded: options, and how large every map is. */
+import { createHash } from "node:crypto";
 import type { LoadRequest } from "../../dataplane/dataplane.ts";
 import type { ObjectSpec } from "../../dataplane/object/spec.ts";
 import { EchoMode, Layout, traffic } from "../../dataplane/xdp/generated/balancer.ts";
@@ -69,9 +70,11 @@ export function loadRequest(config: Config, object: ObjectSpec, environment: Loa
       ["option_established_idle_ticks", ageTicks(ESTABLISHED_IDLE_SECONDS)],
       ["option_closing_idle_ticks", ageTicks(CLOSING_IDLE_SECONDS)],
       ["option_fragment_ticks", ageTicks(FRAGMENT_SECONDS)],
+      ["option_object_id", objectId(object)],
     ]),
     maxEntries: new Map<string, number>([
       ["settings", 1],
+      ["interfaces", 2 * Layout.INTERFACE_SLOTS],
       ["vip_buckets", 2 * buckets],
       ["vips", sizes.vips],
       ["rings", sizes.rings],
@@ -85,6 +88,11 @@ export function loadRequest(config: Config, object: ObjectSpec, environment: Loa
       ["fragments", FRAGMENT_ENTRIES],
     ]),
   };
+}
+
+/** What `option_object_id` says of an object: the first 64 bits of the SHA-256 of its file, so that its hex digits are those of sha256sum. */
+export function objectId({ image }: Pick<ObjectSpec, "image">): bigint {
+  return createHash("sha256").update(image).digest().readBigUInt64BE();
 }
 
 /** The options that a running program can be given by replacing it; the others go with the maps' sizes or the clock. */

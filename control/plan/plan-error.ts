@@ -1,7 +1,12 @@
 /** A change that cannot be planned: nothing has been done. The message says what is exceeded, by how many, and how to raise it. */
 export class PlanError extends Error {
-  readonly code: "over-capacity" | "capacity-changed" | "no-free-id" | "no-vip-table-seed";
-  /** What ran out: "vips", "backends", "rings", ... */
+  readonly code:
+    | "over-capacity"
+    | "capacity-changed"
+    | "no-free-id"
+    | "no-vip-table-seed"
+    | "no-interface-table";
+  /** What ran out: "vips", "backends", "rings", "interfaces", ... */
   readonly resource: string;
   readonly wanted: number;
   readonly available: number;

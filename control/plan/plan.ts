@@ -13,10 +13,13 @@ import {
   settings as settingsCodec,
 } from "../../dataplane/xdp/generated/balancer.ts";
 import type { Config, Vip } from "../model/config.ts";
+import { DEFAULT_MTU } from "../model/limits.ts";
 import { formatMac } from "../model/mac.ts";
 import type { Action } from "./action.ts";
 import type { Actual } from "./actual.ts";
 import { desiredVips } from "./desired.ts";
+import { planInterfaces } from "./interface-plan.ts";
+import { type InterfaceEntry, isGatewayKnown } from "./interface-table.ts";
 import { AGE_TICKS_MAX, ANY_PORT_VIPS, changeableOptions, mapSizes } from "./load-request.ts";
 import { PlanError } from "./plan-error.ts";
 import { VipPlanner } from "./vip-planner.ts";
@@ -26,6 +29,8 @@ export interface PlanRequest {
   readonly actual: Actual;
   /** What the running program was loaded with. */
   readonly loaded: LoadRequest;
+  /** Every interface with a gateway and mtu of its own; the settings' hold for the others. Undefined: as they are. */
+  readonly interfaces?: readonly InterfaceEntry[] | undefined;
 }
 
 export interface Plan {
@@ -56,12 +61,19 @@ export interface MapNames {
 }
 
 /** Throws PlanError when the change cannot be made; nothing has been done then. */
-export function planChange({ config, actual, loaded }: PlanRequest): Plan {
+export function planChange({ config, actual, loaded, interfaces }: PlanRequest): Plan {
   checkCapacity(config, loaded);
   const program = planProgram(config, loaded);
+  const hops = planInterfaces(actual, interfaces);
   const vips = new VipPlanner(actual).plan(desiredVips(config));
   return {
-    actions: [...program.actions, ...planSettings(config, actual, loaded), ...vips.actions],
+    actions: [
+      ...program.actions,
+      ...hops.beforeSettings,
+      ...planSettings(config, actual, loaded),
+      ...hops.afterSettings,
+      ...vips.actions,
+    ],
     vips: vips.changes,
     names: vips.names,
     loaded: program.loaded,
@@ -116,14 +128,20 @@ function planProgram(config: Config, loaded: LoadRequest): { actions: Action[]; 
   return { actions: [{ kind: "replace-program", request, changes }], loaded: request };
 }
 
-/** All but `vip_table`, which is published with the table. Fields that share a 64-bit word change together. */
+/**
+ * All but `vip_table` and `interface_table`, which are published with their tables. Fields that share a 64-bit word change together.
+ * The mtu is 0 while there is no gateway (layout.h), so it is written after a gateway that comes and before one that goes.
+ */
 function planSettings(config: Config, actual: Actual, loaded: LoadRequest): Action[] {
   const before = settingsCodec.read(actual.settings);
-  const after: SettingsEntry = { ...desiredSettings(config, loaded), vipTable: before.vipTable };
+  const { vipTable, interfaceTable } = before;
+  const after: SettingsEntry = { ...desiredSettings(config, loaded), vipTable, interfaceTable };
   const bytes = new Uint8Array(settingsCodec.sizeBytes);
   settingsCodec.write(bytes, after);
+  const offsets = Array.from({ length: bytes.length / 8 }, (_, index) => index * 8);
+  if (!isGatewayKnown(after.gatewayMac)) offsets.reverse();
   const words = new Map<number, bigint>();
-  for (let offset = 0; offset < bytes.length; offset += 8) {
+  for (const offset of offsets) {
     const word = wordAt(bytes, offset);
     if (word !== wordAt(actual.settings, offset)) words.set(offset, word);
   }
@@ -133,12 +151,15 @@ function planSettings(config: Config, actual: Actual, loaded: LoadRequest): Acti
   return [{ kind: "write-settings", words, changes }];
 }
 
-function desiredSettings({ settings }: Config, loaded: LoadRequest): Omit<SettingsEntry, "vipTable"> {
+function desiredSettings(
+  { settings }: Config,
+  loaded: LoadRequest,
+): Omit<SettingsEntry, "vipTable" | "interfaceTable"> {
   const ticksPerSecond = Number(loaded.options.get("option_ticks_per_second") ?? 0);
   return {
-    gatewayMac: settings.gatewayMac,
+    gatewayMac: settings.gatewayMac ?? new Uint8Array(6),
     maxFrameBytes: settings.maxFrameBytes,
-    mtu: settings.mtu,
+    mtu: settings.gatewayMac === undefined ? 0 : (settings.mtu ?? DEFAULT_MTU),
     newFlowsPerSecond: settings.newFlowsPerSecondPerCpu,
     udpIdleTicks: Math.min(settings.udpIdleSeconds * ticksPerSecond, AGE_TICKS_MAX),
   };

@@ -54,6 +54,7 @@ export function readObject(file: Uint8Array): ObjectSpec {
     programs,
   );
   return {
+    image: Uint8Array.from(file),
     isLittleEndian: elf.isLittleEndian,
     license: readLicense(elf),
     programs,

@@ -6,6 +6,8 @@ import type { Instruction } from "../isa/instruction.ts";
 import type { BtfTypes } from "./btf.ts";
 
 export interface ObjectSpec {
+  /** The file, byte for byte: what libbpf loads, and what the object is known by. */
+  readonly image: Uint8Array;
   readonly isLittleEndian: boolean;
   /** The `license` section, without its terminating zero; "" when absent. */
   readonly license: string;

@@ -22,6 +22,7 @@
 #include "fragments.h"
 #include "too_big.h"
 #include "echo.h"
+#include "interfaces.h"
 #include "encapsulate.h"
 #include "counters.h"
 
@@ -192,22 +193,27 @@ static __always_inline enum reason choose_backend(struct packet *packet, const s
 	return reason;
 }
 
-/* Settles what the outer header needs to know. UNDECIDED: the packet fits into it. */
-static __always_inline enum reason aim(struct packet *packet, const struct settings *settings, const struct vip *vip,
-				       const enum family family)
+/* Settles what the outer header needs to know. UNDECIDED: the packet fits into it, and there is a gateway to send it to.
+ * REASON_TOO_BIG with MTU_WITHOUT_GATEWAY: there is none. */
+static __always_inline enum reason aim(const struct xdp_md *ctx, struct packet *packet, const struct settings *settings,
+				       const struct vip *vip, const enum family family)
 {
-	__u32 bytes = ip_bytes(packet, family), mtu = settings->mtu, backend_id = packet->backend_id;
+	__u32 bytes = ip_bytes(packet, family), mtu, backend_id = packet->backend_id;
 	struct backend *backend = bpf_map_lookup_elem(&backends, &backend_id);
 
 	if (!backend || backend->family == 0)
 		return REASON_NO_BACKEND;
-	/* Most packets leave room for the larger header. */
+	mtu = find_next_hop(ctx->ingress_ifindex, packet, settings);
+	/* Most packets leave room for the larger header. An mtu of 0 is looked into here too: no limit, or no gateway. */
 	if (unlikely(bytes + sizeof(struct ipv6_header) > mtu || bytes + sizeof(struct ipv6_header) > MAX_IP_BYTES)) {
 		__u32 outer_bytes =
 			backend->family == FAMILY_IPV4 ? sizeof(struct ipv4_header) : sizeof(struct ipv6_header);
 
 		packet->mtu = mtu > outer_bytes ? mtu - outer_bytes : 0;
-		if ((mtu != 0 && bytes + outer_bytes > mtu) || bytes + outer_bytes > MAX_IP_BYTES)
+		if (!is_gateway_known(packet))
+			packet->mtu = MTU_WITHOUT_GATEWAY;
+		if (!is_gateway_known(packet) || (mtu != 0 && bytes + outer_bytes > mtu) ||
+		    bytes + outer_bytes > MAX_IP_BYTES)
 			return REASON_TOO_BIG;
 	}
 	packet->backend = backend;
@@ -219,8 +225,8 @@ static __always_inline enum reason aim(struct packet *packet, const struct setti
 
 /* Whose the packet is, whether it may be forwarded, where to, whether it fits; only then is anything remembered. A reason of the
  * forwarding kind: the packet has all that its outer header needs. */
-static __always_inline enum reason find_target(struct packet *packet, const struct settings *settings, __u32 cpu,
-					       const enum family family)
+static __always_inline enum reason find_target(const struct xdp_md *ctx, struct packet *packet,
+					       const struct settings *settings, __u32 cpu, const enum family family)
 {
 	enum reason reason = UNDECIDED, outcome;
 	struct lookup lookup = {.now = now_ticks()};
@@ -246,7 +252,7 @@ static __always_inline enum reason find_target(struct packet *packet, const stru
 		if (reason == REASON_INTERNAL_ERROR)
 			return reason;
 	}
-	outcome = aim(packet, settings, vip, family);
+	outcome = aim(ctx, packet, settings, vip, family);
 	if (outcome != UNDECIDED)
 		return outcome;
 
@@ -280,12 +286,13 @@ static __always_inline enum reason balance_ip(struct xdp_md *ctx, struct cursor 
 
 	/* Lest clang compile all that follows anew for each kind of packet. */
 	barrier_var(packet->traits);
-	reason = find_target(packet, settings, cpu, family);
+	reason = find_target(ctx, packet, settings, cpu, family);
+	/* Both come as one reason: a second constant here made clang spill registers on everybody's way, 20 instructions a packet. */
 	if (unlikely(reason == REASON_TOO_BIG))
-		return answer_too_big(ctx, packet, family);
+		return packet->mtu == MTU_WITHOUT_GATEWAY ? REASON_NO_GATEWAY : answer_too_big(ctx, packet, family);
 	if (unlikely(!is_forwarded(reason)))
 		return reason;
-	if (!encapsulate(ctx, packet, settings, family))
+	if (!encapsulate(ctx, packet, family))
 		return REASON_NO_HEADROOM;
 	count_forwarded(packet, cpu);
 	return reason;

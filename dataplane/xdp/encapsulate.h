@@ -51,8 +51,8 @@ static __always_inline void write_outer_ipv6(void *to, const struct packet *pack
 }
 
 /* Makes room and fills it. False: there is no room. */
-static __always_inline bool push_outer(struct xdp_md *ctx, const struct packet *packet, const struct settings *settings,
-				       __u8 protocol, const enum family outer_family)
+static __always_inline bool push_outer(struct xdp_md *ctx, const struct packet *packet, __u8 protocol,
+				       const enum family outer_family)
 {
 	const __u32 outer_bytes = outer_family == FAMILY_IPV4 ? sizeof(struct ipv4_header) : sizeof(struct ipv6_header);
 	void *to, *from, *end;
@@ -73,8 +73,8 @@ static __always_inline bool push_outer(struct xdp_md *ctx, const struct packet *
 	mac_start = *(__u32 *)from;
 	mac_end = *(__u16 *)(from + 4);
 	tags = *(__u64 *)(from + 12);
-	*(__u32 *)to = *(const __u32 *)&settings->gateway_mac[0];
-	*(__u16 *)(to + 4) = *(const __u16 *)&settings->gateway_mac[4];
+	*(__u32 *)to = packet->gateway;
+	*(__u16 *)(to + 4) = packet->gateway >> 32;
 	*(__u32 *)(to + 6) = mac_start;
 	*(__u16 *)(to + 10) = mac_end;
 	/* As many as there are; what is written beyond them is written over. */
@@ -91,16 +91,13 @@ static __always_inline bool push_outer(struct xdp_md *ctx, const struct packet *
 }
 
 /* Puts the outer header before the packet, of either family. False: there is no room. */
-static __always_inline bool encapsulate(struct xdp_md *ctx, const struct packet *packet,
-					const struct settings *settings, const enum family family)
+static __always_inline bool encapsulate(struct xdp_md *ctx, const struct packet *packet, const enum family family)
 {
 	const __u8 protocol = family == FAMILY_IPV4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 
 	if (packet->backend->family == FAMILY_IPV4)
-		return push_outer(ctx, packet, settings, protocol, FAMILY_IPV4);
-	return push_outer(ctx, packet, settings, protocol, FAMILY_IPV6);
+		return push_outer(ctx, packet, protocol, FAMILY_IPV4);
+	return push_outer(ctx, packet, protocol, FAMILY_IPV6);
 }
-
-_Static_assert(__builtin_offsetof(struct settings, gateway_mac) == 0, "the MAC is read as a 32-bit and a 16-bit word");
 
 #endif

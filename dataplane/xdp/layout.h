@@ -22,6 +22,8 @@ enum layout {
 	VIP_BUCKET_SLOTS = 4,
 	FLOWS_IPV4_PER_LINE = 4,
 	FLOWS_IPV6_PER_LINE = 2,
+	INTERFACE_SLOTS_LOG2 = 8, /* of one copy of the table of interfaces */
+	INTERFACE_SLOTS = 1 << INTERFACE_SLOTS_LOG2,
 	FLOW_STATE_BITS = 2, /* the low bits of a flow's `seen`; the rest: tick of its last packet, modulo 2^30 */
 	REASON_BLOCK = 64,
 };
@@ -35,15 +37,19 @@ enum family {
 
 /* What may change while the program runs. One element. */
 struct settings {
-	__u8 gateway_mac[6]; /* destination MAC of what is forwarded */
+	/* Destination MAC of what is forwarded, where the interface it came in by has no entry in `interfaces`; all zero: none.
+	 * One 64-bit word with the next field. */
+	__u8 gateway_mac[6];
 	__u16 max_frame_bytes; /* of the incoming frame, VLAN tags not counted */
 	/* Which copy of the bucket table is live, and its seed; switched by one 64-bit store:
 	 * bits 0..31 the index of the copy's first bucket, bits 32..63 the seed. */
 	__u64 vip_table;
-	__u32 mtu; /* largest outgoing IP packet; 0: no limit */
+	/* The same of the table of interfaces: bits 0..31 the index of the live copy's first entry, bits 32..63 the multiplier. */
+	__u64 interface_table;
+	__u32 mtu; /* largest outgoing IP packet, where the interface has no entry; 0: no limit. 0 without a gateway_mac */
 	__u32 new_flows_per_second; /* per CPU; 0: no limit */
 	__u32 udp_idle_ticks;
-	__u8 reserved[36];
+	__u8 reserved[28];
 };
 
 /* ------------------------------------------------------------------------------------------------- finding a VIP
@@ -97,6 +103,27 @@ struct vip {
 	 * flow entry may still hold it. Never 0. */
 	__u16 flow_vip;
 	__u8 reserved[30];
+};
+
+/* ------------------------------------------------------------------------------------------------ interfaces
+ *
+ * Where frames go out to, and how large, by the interface that they came in by and go out by again. `interfaces` holds two
+ * copies of a table of INTERFACE_SLOTS entries; `settings.interface_table` names the live one and its multiplier:
+ *
+ *   index = first + (ifindex * multiplier mod 2^32) >> (32 - INTERFACE_SLOTS_LOG2)
+ *
+ * The control plane chooses a multiplier with which no two interfaces share a slot. An entry confirms its ifindex; where it is
+ * another's or free, the settings' gateway_mac and mtu hold.
+ *
+ * A copy is filled while it is not live. In the live one each half of an entry changes by one 64-bit store: the MAC; and
+ * ifindex with mtu, which are all zero in a free entry. The mtu is 0 while the MAC is all zero, so that only packets which
+ * do not fit a plain comparison with the mtu need to be looked at for it.
+ */
+struct interface_entry {
+	__u8 gateway_mac[6]; /* all zero: not known */
+	__u8 reserved[2];
+	__u32 ifindex; /* 0: free */
+	__u32 mtu; /* largest outgoing IP packet; 0: no limit. 0 without a gateway_mac */
 };
 
 /* ------------------------------------------------------------------------------------------------ rings */
@@ -224,6 +251,7 @@ ASSERT_LINE(flow_ipv6_line);
 ASSERT_LINE(fragment);
 ASSERT_LINE(cpu_state);
 _Static_assert(sizeof(struct vip_bucket) == LINE_BYTES / 2, "two buckets share a cache line");
+_Static_assert(sizeof(struct interface_entry) == 16, "an interface is two 64-bit words");
 _Static_assert(sizeof(struct ring) == RING_BYTES && RING_SLOTS * 4 <= RING_BYTES, "a ring fills whole pages");
 _Static_assert(sizeof(struct flow_ipv4) == 16 && sizeof(struct flow_ipv6) == 32, "flow entries pack a line");
 

@@ -26,6 +26,7 @@
 
 struct SHARED_ARRAY(struct settings, 1) settings SEC(".maps");
 struct SHARED_ARRAY(struct vip_bucket, 2 * 512) vip_buckets SEC(".maps");
+struct SHARED_ARRAY(struct interface_entry, 2 * INTERFACE_SLOTS) interfaces SEC(".maps");
 struct SHARED_ARRAY(struct vip, 65) vips SEC(".maps");
 struct SHARED_ARRAY(struct ring, 69) rings SEC(".maps");
 struct SHARED_ARRAY(struct backend, 4097) backends SEC(".maps");

@@ -45,4 +45,7 @@ const volatile __u32 option_established_idle_ticks = 250 * 3600;
 const volatile __u32 option_closing_idle_ticks = 250 * 60;
 const volatile __u32 option_fragment_ticks = 250 * 2; /* a datagram's fragments belong together this long */
 
+/* The first 64 bits of the SHA-256 of the object's file, as its digest is written. Not read by the program: it tells which object runs. */
+const volatile __u64 option_object_id = 0;
+
 #endif

@@ -61,6 +61,7 @@ struct packet {
 	__u8 traffic_class;
 	__be32 outer_source; /* what the outer source address is derived from: see encapsulate.h */
 	__u32 ports; /* masked by the VIP's ports_mask; the outer source address is derived from the source port too */
+	__u64 gateway; /* the next hop's MAC in the low six bytes, as in memory; the others may hold anything */
 	__u32 mtu; /* told in answer to a packet that is too big */
 };
 

@@ -46,6 +46,7 @@ enum reason {
 	REASON_NO_BACKEND, /* the VIP has no backend that takes new flows, and the flow is not known */
 	REASON_TOO_BIG,
 	REASON_NO_HEADROOM, /* no room before the frame for the outer header */
+	REASON_NO_GATEWAY, /* the MAC of the next hop is not known */
 
 	REASON_COUNT,
 };

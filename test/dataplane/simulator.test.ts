@@ -194,7 +194,7 @@ describe("any object", () => {
   });
 
   function objectOf(maps: readonly MapSpec[], programs: ObjectSpec["programs"]): ObjectSpec {
-    return { isLittleEndian: true, license: "", programs, maps, btf: undefined };
+    return { image: new Uint8Array(0), isLittleEndian: true, license: "", programs, maps, btf: undefined };
   }
 
   const request = (object: ObjectSpec, program: string): Parameters<typeof openSimulator>[0] => ({
@@ -335,6 +335,7 @@ function programVip(simulator: Simulator): void {
     gatewayMac: Uint8Array.from(GATEWAY),
     maxFrameBytes: 1514,
     vipTable: 0n,
+    interfaceTable: 0n,
     mtu: 1500,
     newFlowsPerSecond: 0,
     udpIdleTicks: 30_000,

@@ -58,6 +58,8 @@ export interface Arrival {
   readonly frame: Uint8Array;
   readonly tick: number;
   readonly cpu?: number;
+  /** What the interface it came in by has of its own, instead of the settings'. */
+  readonly nextHop?: Pick<Config["settings"], "gatewayMac" | "mtu"> | undefined;
 }
 
 export class Model {
@@ -99,10 +101,11 @@ export class Model {
     return decision;
   }
 
-  decide({ frame, tick, cpu = 0 }: Arrival, forgotten: Forgotten = {}): Decision {
+  decide({ frame, tick, cpu = 0, nextHop }: Arrival, forgotten: Forgotten = {}): Decision {
+    const config = { ...this.#config, settings: { ...this.#config.settings, ...nextHop } };
     const memory = this.#memory(cpu);
     memory.latestTick = Math.max(memory.latestTick, tick);
-    return new Case(this.#config, this.#vips, memory, frame, tick, forgotten).decide();
+    return new Case(config, this.#vips, memory, frame, tick, forgotten).decide();
   }
 
   #memory(cpu: number): CpuMemory {
@@ -467,7 +470,8 @@ class Case {
     mayAnswer: boolean,
     to: Choice & { readonly vip: string; readonly client: Uint8Array; readonly clientPort: number },
   ): Decision {
-    const { mtu, gatewayMac } = this.#config.settings;
+    const { mtu = 1500, gatewayMac } = this.#config.settings;
+    if (gatewayMac === undefined) return this.#end("no_gateway");
     const outerBytes = outerSizeBytes(to.backend);
     const sizeBytes = packet.lengthBytes + outerBytes;
     if (mtu !== 0 && sizeBytes > mtu) return this.#tooBig(packet, mayAnswer, mtu - outerBytes);

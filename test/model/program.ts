@@ -8,6 +8,7 @@ import { REASON_NAMES } from "../../control/model/reasons.ts";
 import { packageFile } from "../../control/package-root.ts";
 import { readActual } from "../../control/plan/actual.ts";
 import { applyPlan } from "../../control/plan/apply.ts";
+import type { InterfaceEntry } from "../../control/plan/interface-table.ts";
 import { loadRequest } from "../../control/plan/load-request.ts";
 import { type MapNames, planChange } from "../../control/plan/plan.ts";
 import type { LoadRequest } from "../../dataplane/dataplane.ts";
@@ -69,15 +70,16 @@ export class Program implements Runner {
     return this.#names;
   }
 
-  async apply(config: Config): Promise<void> {
-    const plan = planChange({ config, actual: readActual(this.simulator), loaded: this.#loaded });
+  async apply(config: Config, interfaces?: readonly InterfaceEntry[]): Promise<void> {
+    const actual = readActual(this.simulator);
+    const plan = planChange({ config, actual, loaded: this.#loaded, interfaces });
     await applyPlan(plan, this.simulator);
     this.#loaded = plan.loaded;
     this.#names = plan.names;
   }
 
-  run(frame: Uint8Array, timeNs: bigint): Answer {
-    const outcome = this.nic.process(frame, timeNs);
+  run(frame: Uint8Array, timeNs: bigint, ifindex?: number): Answer {
+    const outcome = this.nic.process(frame, timeNs, ifindex);
     const { action, queue, fault } = outcome;
     if (action === "over-length")
       throw new RangeError(`a frame of ${frame.length} bytes is too long for the NIC`);

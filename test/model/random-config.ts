@@ -51,10 +51,10 @@ export function randomConfig(random: Random, flowsPerCpu: number): string {
 
 function randomSettings(random: Random, flowsPerCpu: number): Record<string, unknown> {
   return {
-    gatewayMac: random.pick(["00:00:de:ad:be:af", "02:ff:ff:ff:ff:ff"]),
+    ...(random.chance(0.05) ? {} : { gatewayMac: random.pick(["00:00:de:ad:be:af", "02:ff:ff:ff:ff:ff"]) }),
     scope: random.pick(["vip", "vip", "all"]),
     maxFrameBytes: random.pick([1514, 1514, 600, 1000, 9014]),
-    mtu: random.pick([1500, 1500, 0, 576, 1400, 9000]),
+    mtu: random.pick([1500, undefined, 0, 576, 1400, 9000]),
     tooBig: random.pick(["icmp", "icmp", "drop"]),
     fragments: random.pick(["balance", "balance", "drop"]),
     ipOptions: random.pick(["balance", "drop"]),

@@ -1,4 +1,4 @@
-// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 00c7d697777c8140b93e3012645422ec4dc7b76e188c3136f193f595fc91aa80).
+// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 ef1ac880b2f5885d540f35dedfb53ce42420ac3879083929b87f0b0c91039918).
 // Do not edit; regenerate with: npm run gen:codecs
 import type { Codec, MapLayout } from "../../object/codec.ts";
 import { clear, elements, readBytes, u16, u32, u64, u8, viewOf, writeBytes } from "../../object/codec-fields.ts";
@@ -11,27 +11,30 @@ export interface Settings {
   readonly maxFrameBytes: number;
   /** __u64, byte 8. */
   readonly vipTable: bigint;
-  /** __u32, byte 16. */
-  readonly mtu: number;
-  /** __u32, byte 20. */
-  readonly newFlowsPerSecond: number;
+  /** __u64, byte 16. */
+  readonly interfaceTable: bigint;
   /** __u32, byte 24. */
+  readonly mtu: number;
+  /** __u32, byte 28. */
+  readonly newFlowsPerSecond: number;
+  /** __u32, byte 32. */
   readonly udpIdleTicks: number;
 }
 
 export const settings: Codec<Settings> = {
   name: "settings",
   sizeBytes: 64,
-  offsets: { gatewayMac: 0, maxFrameBytes: 6, vipTable: 8, mtu: 16, newFlowsPerSecond: 20, udpIdleTicks: 24 },
+  offsets: { gatewayMac: 0, maxFrameBytes: 6, vipTable: 8, interfaceTable: 16, mtu: 24, newFlowsPerSecond: 28, udpIdleTicks: 32 },
   read(bytes: Uint8Array, offset = 0): Settings {
     const view = viewOf(bytes, offset, 64);
     return {
       gatewayMac: readBytes(view, 0, 6),
       maxFrameBytes: view.getUint16(6, true),
       vipTable: view.getBigUint64(8, true),
-      mtu: view.getUint32(16, true),
-      newFlowsPerSecond: view.getUint32(20, true),
-      udpIdleTicks: view.getUint32(24, true),
+      interfaceTable: view.getBigUint64(16, true),
+      mtu: view.getUint32(24, true),
+      newFlowsPerSecond: view.getUint32(28, true),
+      udpIdleTicks: view.getUint32(32, true),
     };
   },
   write(bytes: Uint8Array, value: Settings, offset = 0): void {
@@ -40,9 +43,10 @@ export const settings: Codec<Settings> = {
     writeBytes(view, 0, 6, value.gatewayMac, "settings.gatewayMac");
     view.setUint16(6, u16(value.maxFrameBytes, "settings.maxFrameBytes"), true);
     view.setBigUint64(8, u64(value.vipTable, "settings.vipTable"), true);
-    view.setUint32(16, u32(value.mtu, "settings.mtu"), true);
-    view.setUint32(20, u32(value.newFlowsPerSecond, "settings.newFlowsPerSecond"), true);
-    view.setUint32(24, u32(value.udpIdleTicks, "settings.udpIdleTicks"), true);
+    view.setBigUint64(16, u64(value.interfaceTable, "settings.interfaceTable"), true);
+    view.setUint32(24, u32(value.mtu, "settings.mtu"), true);
+    view.setUint32(28, u32(value.newFlowsPerSecond, "settings.newFlowsPerSecond"), true);
+    view.setUint32(32, u32(value.udpIdleTicks, "settings.udpIdleTicks"), true);
   },
 };
 
@@ -74,6 +78,37 @@ export const vipBucket: Codec<VipBucket> = {
     for (const [index, element] of elements(value.vip, 4, "vipBucket.vip")) {
       view.setUint32(16 + 4 * index, u32(element, "vipBucket.vip"), true);
     }
+  },
+};
+
+/** struct interface_entry: 16 bytes. */
+export interface InterfaceEntry {
+  /** __u8[6], byte 0. */
+  readonly gatewayMac: Uint8Array;
+  /** __u32, byte 8. */
+  readonly ifindex: number;
+  /** __u32, byte 12. */
+  readonly mtu: number;
+}
+
+export const interfaceEntry: Codec<InterfaceEntry> = {
+  name: "interface_entry",
+  sizeBytes: 16,
+  offsets: { gatewayMac: 0, ifindex: 8, mtu: 12 },
+  read(bytes: Uint8Array, offset = 0): InterfaceEntry {
+    const view = viewOf(bytes, offset, 16);
+    return {
+      gatewayMac: readBytes(view, 0, 6),
+      ifindex: view.getUint32(8, true),
+      mtu: view.getUint32(12, true),
+    };
+  },
+  write(bytes: Uint8Array, value: InterfaceEntry, offset = 0): void {
+    const view = viewOf(bytes, offset, 16);
+    clear(view);
+    writeBytes(view, 0, 6, value.gatewayMac, "interfaceEntry.gatewayMac");
+    view.setUint32(8, u32(value.ifindex, "interfaceEntry.ifindex"), true);
+    view.setUint32(12, u32(value.mtu, "interfaceEntry.mtu"), true);
   },
 };
 
@@ -609,7 +644,8 @@ export const Reason = {
   REASON_NO_BACKEND: 25,
   REASON_TOO_BIG: 26,
   REASON_NO_HEADROOM: 27,
-  REASON_COUNT: 28,
+  REASON_NO_GATEWAY: 28,
+  REASON_COUNT: 29,
 } as const;
 export type Reason = (typeof Reason)[keyof typeof Reason];
 
@@ -667,6 +703,8 @@ export const Layout = {
   VIP_BUCKET_SLOTS: 4,
   FLOWS_IPV4_PER_LINE: 4,
   FLOWS_IPV6_PER_LINE: 2,
+  INTERFACE_SLOTS_LOG2: 8,
+  INTERFACE_SLOTS: 256,
   FLOW_STATE_BITS: 2,
   REASON_BLOCK: 64,
 } as const;
@@ -702,12 +740,14 @@ export const REASON_NAMES: readonly string[] = [
   "no_backend",
   "too_big",
   "no_headroom",
+  "no_gateway",
 ];
 
 /** Maps whose values are structs, by name. */
 export const maps: {
   readonly settings: MapLayout<Settings>;
   readonly vip_buckets: MapLayout<VipBucket>;
+  readonly interfaces: MapLayout<InterfaceEntry>;
   readonly vips: MapLayout<Vip>;
   readonly rings: MapLayout<Ring>;
   readonly backends: MapLayout<Backend>;
@@ -721,6 +761,7 @@ export const maps: {
 } = {
   settings: { name: "settings", keySizeBytes: 4, value: settings, maxEntries: 1, isMapInMap: false },
   vip_buckets: { name: "vip_buckets", keySizeBytes: 4, value: vipBucket, maxEntries: 1024, isMapInMap: false },
+  interfaces: { name: "interfaces", keySizeBytes: 4, value: interfaceEntry, maxEntries: 512, isMapInMap: false },
   vips: { name: "vips", keySizeBytes: 4, value: vip, maxEntries: 65, isMapInMap: false },
   rings: { name: "rings", keySizeBytes: 4, value: ring, maxEntries: 69, isMapInMap: false },
   backends: { name: "backends", keySizeBytes: 4, value: backend, maxEntries: 4097, isMapInMap: false },
@@ -755,6 +796,7 @@ export const options = {
   option_established_idle_ticks: { map: ".rodata", type: "__u32", offsetBytes: 56, sizeBytes: 4, value: 900000 },
   option_closing_idle_ticks: { map: ".rodata", type: "__u32", offsetBytes: 60, sizeBytes: 4, value: 15000 },
   option_fragment_ticks: { map: ".rodata", type: "__u32", offsetBytes: 64, sizeBytes: 4, value: 500 },
+  option_object_id: { map: ".rodata", type: "__u64", offsetBytes: 72, sizeBytes: 8, value: 0n },
 } as const;
 
 /** Variables of .data and .bss, with their initial values. */

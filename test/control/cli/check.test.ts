@@ -32,6 +32,13 @@ test("the configs of the repository are fine, and each warning has its place", (
     expect(line).toMatch(/config\.yaml:\d+:\d+: .*warning: /);
 });
 
+test("a config for a NIC, which knows its gateway and MTU by itself, is fine", () => {
+  const file = write("nic.yaml", "version: 1\nvips: []\n");
+  const { status, stdout, stderr } = runCli(MAIN, ["check", file]);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  expect(stdout).toContain(`${file}: fine`);
+});
+
 test("problems go to stderr, each with file, line, column and path", () => {
   expect(runCli(MAIN, ["check", BAD])).toEqual({
     status: 2,

@@ -126,6 +126,7 @@ describe("its text", () => {
     bytes: 200_000,
     cutPackets: 3,
     spanNs: 20_500_000_000n,
+    placeholderMac: undefined,
     outName: "out.pcapng",
   };
   const report = buildReport(CONFIG, COUNTS, RUN);
@@ -223,6 +224,7 @@ Backends over all VIPs
       bytes: 0,
       cutPackets: 0,
       spanNs: undefined,
+      placeholderMac: undefined,
       outName: undefined,
     };
     expect(describeRun(none, empty, { width: 100, hasUnicode: false, paint }).slice(0, 3)).toEqual([

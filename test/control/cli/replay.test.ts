@@ -86,6 +86,19 @@ const twoPackets = encodePcapng({
   ],
 });
 
+test("a config that leaves the gateway to the NIC runs with a placeholder, and the report says so", async () => {
+  const args = small(twoPackets);
+  writeFileSync(join(directory, "config.yaml"), CONFIG.replace(/^settings: .*$/m, "settings: {}"));
+  const out = join(directory, "out.pcapng");
+  const { status, stdout } = replay(...args, "--out", out);
+  expect(status).toBe(0);
+  expect(stdout).toContain("forwarded to 02:00:00:00:00:01, a placeholder: the config gives no gatewayMac");
+  const { packets } = await decodeCapture(out);
+  expect(packets[0]).toMatchObject({ verdict: BigInt(XDP_TX) });
+  expect(packets[0]!.bytes.slice(0, 6)).toEqual(Uint8Array.of(2, 0, 0, 0, 0, 1));
+  expect(replay(...small(twoPackets, "again.pcapng")).stdout).not.toContain("placeholder");
+});
+
 describe("the bundled traffic", () => {
   const expected = JSON.parse(readFileSync(fixture("edge-mix", "expect.json"), "utf8"));
   const runs = [1, 4].map((queues) => {

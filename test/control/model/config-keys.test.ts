@@ -14,7 +14,7 @@ test("defaults fill what a small file leaves out", () => {
       hashSeed: 33554944,
       scope: "vip",
       maxFrameBytes: 1514,
-      mtu: 1500,
+      mtu: undefined,
       tooBig: "icmp",
       fragments: "balance",
       ipOptions: "drop",
@@ -37,6 +37,14 @@ test("defaults fill what a small file leaves out", () => {
       },
     ],
   } satisfies Config);
+});
+
+test("a file without settings leaves gateway and mtu to the interfaces", () => {
+  const { settings } = parseConfig(configText({ settings: ABSENT }), { file: FILE });
+  expect(settings).toMatchObject({ gatewayMac: undefined, mtu: undefined, maxFrameBytes: 1514 });
+  expect(parseConfig(configText({ "settings.gatewayMac": ABSENT }), { file: FILE }).settings).toEqual(
+    settings,
+  );
 });
 
 // Each value alone in the good file; `at` is where it must turn up, unchanged unless `as` says otherwise.
@@ -266,8 +274,6 @@ const TYPES: { readonly [path: string]: readonly (keyof typeof WRONG_TYPES)[] } 
 
 const REQUIRED = new Set([
   "version",
-  "settings",
-  "settings.gatewayMac",
   "vips.0.address",
   "vips.0.port",
   "vips.0.protocol",
@@ -375,22 +381,17 @@ test.for<{ path: string; values: readonly unknown[]; message: RegExp }>([
   }
 });
 
-test.for([
-  "version",
-  "settings",
-  "settings.gatewayMac",
-  "vips.0.address",
-  "vips.0.port",
-  "vips.0.protocol",
-  "vips.0.backends.0.address",
-])("%s must be there", (path) => {
-  const missing = {
-    path: bracketed(path),
-    code: "missing",
-    message: expect.stringMatching(/^missing, expected /),
-  };
-  expect(problemsOf(configText({ [path]: ABSENT }))).toEqual([expect.objectContaining(missing)]);
-});
+test.for(["version", "vips.0.address", "vips.0.port", "vips.0.protocol", "vips.0.backends.0.address"])(
+  "%s must be there",
+  (path) => {
+    const missing = {
+      path: bracketed(path),
+      code: "missing",
+      message: expect.stringMatching(/^missing, expected /),
+    };
+    expect(problemsOf(configText({ [path]: ABSENT }))).toEqual([expect.objectContaining(missing)]);
+  },
+);
 
 test.for([
   { path: "setings", message: /did you mean settings\?/ },
@@ -417,7 +418,7 @@ test.for([
   { path: "vips.0.protocol", value: "TCP", message: /; did you mean tcp\?$/ },
   { path: "vips.0.address", value: "10.0.0.1:80", message: /without a port$/ },
   { path: "vips.0", value: "web", message: /^found "web", expected a mapping with address, port, protocol$/ },
-  { path: "settings", value: [], message: /^found a list, expected a mapping with gatewayMac$/ },
+  { path: "settings", value: [], message: /^found a list, expected a mapping of gatewayMac, localAddress, / },
   { path: "capacity", value: 64, message: /^found 64, expected a mapping of vips, backends, flowsPerCpu/ },
   { path: "vips.0.name", value: 80, message: /^found 80, expected a name in quotes$/ },
   { path: "vips.0.name", value: "\u0007", message: /^found "\\u0007", expected visible/ },

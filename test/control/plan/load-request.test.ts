@@ -1,5 +1,7 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { loadRequest } from "../../../control/plan/load-request.ts";
+import { loadRequest, objectId } from "../../../control/plan/load-request.ts";
 import { options } from "../../../dataplane/xdp/generated/balancer.ts";
 import { balancerObject, configOf } from "./harness.ts";
 
@@ -9,6 +11,13 @@ const request = (text: string, environment = ENVIRONMENT) =>
 
 test("every option of the program is given, and nothing else", () => {
   expect([...request("vips: []").options.keys()].sort()).toEqual(Object.keys(options).sort());
+});
+
+test("the object's id begins as sha256sum of the committed file does", () => {
+  const digest = createHash("sha256").update(readFileSync("dataplane/xdp/balancer.bpf.o")).digest("hex");
+  const id = request("vips: []").options.get("option_object_id") as bigint;
+  expect(id.toString(16).padStart(16, "0")).toBe(digest.slice(0, 16));
+  expect(objectId({ image: new Uint8Array(0) })).toBe(0xe3b0c44298fc1c14n);
 });
 
 test("every map of the program but its variables is given a size", () => {
@@ -21,6 +30,7 @@ test("every map of the program but its variables is given a size", () => {
 test("the default configuration is sized as docs/maps.md says, with spare VIPs and rings", () => {
   expect(Object.fromEntries(request("vips: []").maxEntries)).toEqual({
     settings: 1,
+    interfaces: 512,
     vip_buckets: 1024,
     vips: 69,
     rings: 69,

@@ -141,6 +141,7 @@ describe("an object", () => {
     ]),
   };
   const object: ObjectSpec = {
+    image: new Uint8Array(0),
     isLittleEndian: true,
     license: "MIT",
     programs,
