@@ -55,11 +55,18 @@ export interface DataplaneMap {
 }
 
 /**
- * A map that is not there, an index out of range, a definition no map can be made from ("bad-definition"), or a failing operation
- * of the world below.
+ * A map that is not there, an index out of range, a definition no map can be made from ("bad-definition"), a map that is not as the program wants
+ * it ("wrong-layout"), or a failing operation of the world below.
  */
 export class MapError extends Error {
-  readonly code: "no-such-map" | "out-of-range" | "wrong-size" | "wrong-type" | "bad-definition" | "io";
+  readonly code:
+    | "no-such-map"
+    | "out-of-range"
+    | "wrong-size"
+    | "wrong-type"
+    | "wrong-layout"
+    | "bad-definition"
+    | "io";
   readonly map: string;
 
   constructor(code: MapError["code"], map: string, message: string, options?: ErrorOptions) {

@@ -9,8 +9,8 @@
  */
 import { type Dataplane, type DataplaneMap, type LoadRequest, MapError } from "./dataplane.ts";
 import { Nic, type NicOptions } from "./nic/nic.ts";
-import type { MapSpec } from "./object/spec.ts";
-import { findVariable, type Variable, writeVariable } from "./object/variables.ts";
+import { findVariable } from "./object/variables.ts";
+import { requestedMaps, requireSameMap } from "./requested-maps.ts";
 import { simulatorMap } from "./simulator-map.ts";
 import type { Engine, PreparedProgram } from "./vm/engine.ts";
 import { interpreter } from "./vm/interpreter.ts";
@@ -71,7 +71,7 @@ export class Simulator implements Dataplane {
   #isClosed = false;
 
   constructor(request: LoadRequest, inputs: SimulatorInputs = {}) {
-    const specs = sizedMaps(request);
+    const specs = requestedMaps(request);
     this.cpuCount = request.cpuCount;
     this.machine = new Machine(specs, { ...inputs.machine, cpuCount: request.cpuCount });
     fillPerCpuMaps(this.machine, request);
@@ -94,7 +94,7 @@ export class Simulator implements Dataplane {
     if (request.cpuCount !== this.cpuCount) {
       throw new RangeError(`${request.cpuCount} CPUs, the loaded program has ${this.cpuCount}`);
     }
-    const specs = sizedMaps(request);
+    const specs = requestedMaps(request);
     for (const spec of specs) if (!spec.isReadonly) requireSameMap(spec, this.machine.map(spec.name).spec);
 
     const readonlyMaps = new Map<string, VmMap>();
@@ -204,38 +204,6 @@ function openClock(
   return new ProgramClock(machine, values.elementAddress(0, 0) + variable.offsetBytes, clock.ticksPerSecond);
 }
 
-/** The object's maps with the request's sizes and options. */
-function sizedMaps(request: LoadRequest): MapSpec[] {
-  const { object, options, maxEntries, cpuCount } = request;
-  for (const name of maxEntries.keys()) {
-    if (!object.maps.some((spec) => spec.name === name)) {
-      throw new MapError("no-such-map", name, "the object has no such map");
-    }
-  }
-  const variables = [...options].map(([name, value]) => ({ variable: findOption(request, name), value }));
-  return object.maps.map((spec) => {
-    const entries = maxEntries.get(spec.name);
-    if (entries !== undefined) {
-      return spec.inner === undefined
-        ? { ...spec, maxEntries: entries }
-        : { ...spec, maxEntries: cpuCount, inner: { ...spec.inner, maxEntries: entries } };
-    }
-    const set = variables.filter(({ variable }) => variable.map === spec.name);
-    if (set.length === 0) return spec;
-    const contents = Uint8Array.from(spec.contents ?? new Uint8Array(spec.valueSizeBytes));
-    for (const { variable, value } of set) writeVariable(contents, variable, value);
-    return { ...spec, contents };
-  });
-}
-
-function findOption(request: LoadRequest, name: string): Variable {
-  const variable = findVariable(request.object, name);
-  if (!variable.isReadonly) {
-    throw new MapError("wrong-type", variable.map, `variable "${name}" is no option: programs may change it`);
-  }
-  return variable;
-}
-
 /** One inner map for each CPU, in every outer map that the request sizes. */
 function fillPerCpuMaps(machine: Machine, request: LoadRequest): void {
   for (const name of request.maxEntries.keys()) {
@@ -248,22 +216,4 @@ function fillPerCpuMaps(machine: Machine, request: LoadRequest): void {
       if (result !== 0) throw new MapError("io", name, `inner map of CPU ${cpu}: ${errnoName(result)}`);
     }
   }
-}
-
-/** A program that replaces another works on its maps, so their layout cannot change. */
-function requireSameMap(wanted: MapSpec, present: MapSpec): void {
-  for (const field of ["type", "keySizeBytes", "valueSizeBytes", "maxEntries", "flags"] as const) {
-    // A DEVMAP has a flag more than its definition.
-    if (field === "flags" && (wanted.flags & present.flags) === wanted.flags) continue;
-    // The loader chose the size of a map that asked for it.
-    if (field === "maxEntries" && wanted.maxEntries === 0) continue;
-    if (wanted[field] !== present[field]) {
-      throw new MapError(
-        "wrong-size",
-        wanted.name,
-        `${field} ${wanted[field]}, the loaded map has ${present[field]}`,
-      );
-    }
-  }
-  if (wanted.inner !== undefined && present.inner !== undefined) requireSameMap(wanted.inner, present.inner);
 }

@@ -17,6 +17,7 @@ export type KernelErrorCode =
   | "not-found"
   | "wrong-layout" // what is there is not what was expected to be
   | "no-space"
+  | "not-comparable" // a frame that comes in on wires but that the kernel's test run does not take
   | "io";
 
 export interface KernelErrorFacts {

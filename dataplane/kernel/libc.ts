@@ -15,9 +15,9 @@ import {
 } from "./native.ts";
 
 export interface Libc {
-  /** MAP_FAILED is 2^64-1: see mapping.ts, which maps for everybody. */
+  /** MAP_FAILED is 2^64-1. The values of maps: see mapping.ts. */
   mmap(
-    address: null,
+    address: Pointer | null,
     sizeBytes: number,
     protection: number,
     flags: number,
@@ -25,6 +25,7 @@ export interface Libc {
     offset: number,
   ): Pointer;
   munmap(address: Pointer, sizeBytes: number): number;
+  sysconf(name: number): number;
   /** For system calls that have no function: the number is the architecture's own, see syscallNumber(). */
   syscall(number: number, a: number, b: number, c: number): number;
   /** Of the calling thread, which is the main one; functions called with `.async` run in other threads and namespaces. */
@@ -69,6 +70,7 @@ export interface Libc {
 const DECLARATIONS: Readonly<Record<keyof Libc, string>> = {
   mmap: "void *mmap(void *address, size_t size, int protection, int flags, int fd, int64_t offset)",
   munmap: "int munmap(void *address, size_t size)",
+  sysconf: "long sysconf(int name)",
   syscall: "long syscall(long number, long a, long b, long c)",
   setns: "int setns(int fd, int type)",
   ioctl: "int ioctl(int fd, unsigned long request, void *argument)",

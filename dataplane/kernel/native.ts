@@ -89,6 +89,25 @@ export function lastErrno(): number {
   return koffi().errno();
 }
 
+/** Arguments of calls on other threads, which nothing else may refer to until they return. */
+const underWay = new Set<readonly unknown[]>();
+
+/** Calls a function on a thread of its own and keeps its arguments alive meanwhile. See NativeFunction for what does not hold there. */
+// biome-ignore lint/suspicious/noExplicitAny: as above
+export function callAsync<F extends (...args: any[]) => unknown>(
+  native: NativeFunction<F>,
+  ...args: Parameters<F>
+): Promise<ReturnType<F>> {
+  return new Promise((resolve, reject) => {
+    underWay.add(args);
+    native.async(...args, (error, result) => {
+      underWay.delete(args);
+      if (error === null) resolve(result);
+      else reject(error);
+    });
+  });
+}
+
 /** What the pointer fields of structs point to, for as long as the struct's bytes live. */
 const pointees = new WeakMap<Uint8Array, Map<number, Uint8Array>>();
 

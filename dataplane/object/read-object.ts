@@ -60,6 +60,7 @@ export function readObject(file: Uint8Array): ObjectSpec {
     programs,
     maps: maps.map((map) => map.spec),
     btf: read?.btf,
+    image: Uint8Array.from(file),
   };
 }
 
