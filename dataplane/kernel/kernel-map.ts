@@ -9,8 +9,8 @@
 import { type DataplaneMap, MapError } from "../dataplane.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { KernelError } from "./kernel-error.ts";
+import { mapInfo } from "./map-info.ts";
 import { Mapping, pageSizeBytes } from "./mapping.ts";
-import { mapInfo } from "./object-info.ts";
 import { RawMap } from "./raw-map.ts";
 
 const BPF_MAP_TYPE_ARRAY = 2;

@@ -15,8 +15,8 @@ import { libbpf } from "./libbpf.ts";
 import { type LibbpfMessage, warningsOf, withLibbpfMessages } from "./libbpf-messages.ts";
 import { checked, libc } from "./libc.ts";
 import { loadError } from "./load-error.ts";
+import { mapInfo } from "./map-info.ts";
 import { cString, lastErrno, NativeStruct, type Pointer } from "./native.ts";
-import { mapInfo } from "./object-info.ts";
 
 /** A map in the kernel; of a map-in-map also its inner maps, by index. */
 export interface MapDescriptors {

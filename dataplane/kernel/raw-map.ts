@@ -6,8 +6,8 @@ import { MapError } from "../dataplane.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { errnoName, errnoNumber, KernelError, systemError } from "./kernel-error.ts";
 import { libbpf } from "./libbpf.ts";
+import { mapInfo } from "./map-info.ts";
 import { NativeStruct } from "./native.ts";
-import { mapInfo } from "./object-info.ts";
 
 /** Update flags (include/uapi/linux/bpf.h). */
 export const BPF_ANY = 0;

@@ -60,7 +60,6 @@ export function readObject(file: Uint8Array): ObjectSpec {
     programs,
     maps: maps.map((map) => map.spec),
     btf: read?.btf,
-    image: Uint8Array.from(file),
   };
 }
 

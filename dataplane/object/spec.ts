@@ -16,8 +16,6 @@ export interface ObjectSpec {
   readonly maps: readonly MapSpec[];
   /** Undefined when the object has no `.BTF` section. */
   readonly btf: BtfTypes | undefined;
-  /** The file itself, which libbpf wants; absent from a spec that was not read from one. */
-  readonly image?: Uint8Array;
 }
 
 export interface ProgramSpec {
