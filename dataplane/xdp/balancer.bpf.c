@@ -209,11 +209,12 @@ static __always_inline enum reason aim(const struct xdp_md *ctx, struct packet *
 		__u32 outer_bytes =
 			backend->family == FAMILY_IPV4 ? sizeof(struct ipv4_header) : sizeof(struct ipv6_header);
 
-		packet->mtu = mtu > outer_bytes ? mtu - outer_bytes : 0;
-		if (!is_gateway_known(packet))
+		if (!is_gateway_known(packet)) {
 			packet->mtu = MTU_WITHOUT_GATEWAY;
-		if (!is_gateway_known(packet) || (mtu != 0 && bytes + outer_bytes > mtu) ||
-		    bytes + outer_bytes > MAX_IP_BYTES)
+			return REASON_TOO_BIG;
+		}
+		packet->mtu = mtu > outer_bytes ? mtu - outer_bytes : 0;
+		if ((mtu != 0 && bytes + outer_bytes > mtu) || bytes + outer_bytes > MAX_IP_BYTES)
 			return REASON_TOO_BIG;
 	}
 	packet->backend = backend;

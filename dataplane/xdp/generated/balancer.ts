@@ -1,4 +1,4 @@
-// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 ef1ac880b2f5885d540f35dedfb53ce42420ac3879083929b87f0b0c91039918).
+// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 f9f1a88ea4a5b464ee780224165da0ca0f80c736c6b57d5de6c32b94c7f99e2a).
 // Do not edit; regenerate with: npm run gen:codecs
 import type { Codec, MapLayout } from "../../object/codec.ts";
 import { clear, elements, readBytes, u16, u32, u64, u8, viewOf, writeBytes } from "../../object/codec-fields.ts";
