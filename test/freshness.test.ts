@@ -16,8 +16,8 @@ test.for([
   check(script);
 });
 
-test.skipIf(lacks("the freshness of the XDP object", clang))(
-  "the XDP object is what clang-19 makes of the sources",
+test.skipIf(lacks("the freshness of the objects", clang))(
+  "the objects are what clang-19 makes of the sources",
   () => {
     check("dist/dataplane/xdp/build.js");
   },

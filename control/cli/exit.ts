@@ -5,6 +5,7 @@
  * Anything else that is thrown is a bug of ours, is said to be one, and always shows its stack.
  */
 import { CaptureError } from "../../dataplane/capture/capture-error.ts";
+import { KernelError } from "../../dataplane/kernel/kernel-error.ts";
 import { ObjectError } from "../../dataplane/object/object-error.ts";
 import { ConfigError } from "../model/config-error.ts";
 import { systemErrorWords } from "../model/system-error.ts";
@@ -66,6 +67,7 @@ const INPUT_ERRORS: readonly (new (...parameters: never[]) => Error)[] = [
   UsageError,
   CaptureError,
   ObjectError,
+  KernelError,
 ];
 
 /** The stack of an error and of its causes. */

@@ -3,6 +3,7 @@
 import { Command, CommanderError } from "commander";
 import { systemErrorWords } from "../model/system-error.ts";
 import { packageVersion } from "../package-root.ts";
+import { backendCommand } from "./backend.ts";
 import { checkCommand } from "./check.ts";
 import { describeFailure, EXIT_CODES, UsageError } from "./exit.ts";
 import { objectCommand } from "./object.ts";
@@ -43,12 +44,18 @@ function lamna(): Command {
     })
     .exitOverride();
 
-  for (const command of [checkCommand(), objectCommand(), replayCommand()]) {
-    // A command made on its own does not inherit; without this its errors would end the process themselves.
-    program.addCommand(command.copyInheritedSettings(program));
-    command.showHelpAfterError(`"lamna ${command.name()} --help" says what it takes`);
+  for (const command of [checkCommand(), objectCommand(), replayCommand(), backendCommand()]) {
+    program.addCommand(command);
+    inherit(command, program, "lamna");
   }
   return program.showHelpAfterError('"lamna --help" lists the commands');
+}
+
+/** A command made on its own does not inherit; without this its errors would end the process themselves. */
+function inherit(command: Command, parent: Command, path: string): void {
+  const name = `${path} ${command.name()}`;
+  command.copyInheritedSettings(parent).showHelpAfterError(`"${name} --help" says what it takes`);
+  for (const child of command.commands) inherit(child, command, name);
 }
 
 /** Prints what went wrong and chooses the exit code. */

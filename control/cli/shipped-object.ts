@@ -1,4 +1,4 @@
-/** The XDP object that comes with the package. */
+/** The objects that come with the package. */
 import { readFileSync } from "node:fs";
 import { readObject } from "../../dataplane/object/read-object.ts";
 import type { ObjectSpec } from "../../dataplane/object/spec.ts";
@@ -6,4 +6,9 @@ import { packageFile } from "../package-root.ts";
 
 export function readShippedObject(): ObjectSpec {
   return readObject(readFileSync(packageFile("dataplane", "xdp", "balancer.bpf.o")));
+}
+
+/** The backend's side. */
+export function readShippedDecapObject(): ObjectSpec {
+  return readObject(readFileSync(packageFile("dataplane", "decap", "decap.bpf.o")));
 }

@@ -2,7 +2,7 @@
  * How an instance lies in its pin directory, and how a change to it is whole or has not been, whenever the process ends:
  *
  *     program            the program that runs on every interface
- *     object             the object file that it was loaded from, in an array of one element
+ *     object             the object file that it was loaded from, in an array of one element; left out by who does not need it
  *     maps/<name>        its maps
  *     links/<interface>  one link each
  *     next/              a change on its way: the same again, of what is new
@@ -43,7 +43,7 @@ const OURS: readonly string[] = [PROGRAM, OBJECT, MAPS, LINKS, NEXT];
 /** What is new in a change. Maps go by the names of their pins, links by their interfaces. */
 export interface Staged {
   readonly program: Descriptor;
-  readonly object: Descriptor;
+  readonly object?: Descriptor;
   readonly maps: ReadonlyMap<string, Descriptor>;
   readonly links: ReadonlyMap<string, XdpLink>;
 }
@@ -117,7 +117,7 @@ export class PinLayout {
     makePinDirectory(this.#path(NEXT, LINKS));
     for (const [name, map] of maps) pin(map, this.#path(NEXT, MAPS, escapePinName(name)));
     for (const [name, link] of links) pin(link.descriptor, this.#path(NEXT, LINKS, escapePinName(name)));
-    pin(object, this.#path(NEXT, OBJECT));
+    if (object !== undefined) pin(object, this.#path(NEXT, OBJECT));
     pin(program, this.#path(NEXT, PROGRAM));
   }
 

@@ -306,7 +306,8 @@ static __always_inline enum reason balance_frame(struct xdp_md *ctx, const struc
 	struct packet packet = {.frame_bytes = data_end - data};
 	__be16 ethertype;
 
-	if (!parse_ethernet(&cursor, &packet, &ethertype))
+	packet.ethernet = take_ethernet(&cursor, &ethertype, &packet.tag_bytes);
+	if (!packet.ethernet)
 		return option_scope_all ? REASON_MALFORMED_ETHERNET : REASON_NOT_VIP_MALFORMED;
 	if (ethertype == bpf_htons(ETH_P_IP))
 		return balance_ip(ctx, &cursor, &packet, settings, cpu, FAMILY_IPV4);

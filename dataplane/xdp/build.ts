@@ -1,16 +1,17 @@
 /**
- * Builds `balancer.bpf.o` from `balancer.bpf.c`; with `--check`, fails when the committed object is not what the
- * sources give. Needs clang-19 and llvm-strip-19; the object is committed so that nobody else does.
+ * Builds the objects, `balancer.bpf.o` and `decap.bpf.o`, each beside its source; with `--check`, fails when a committed one is not
+ * what the sources give. Needs clang-19 and llvm-strip-19; the objects are committed so that nobody else does.
  *
  * The bytes depend on the sources and the compiler only: no system header is read, and no path is recorded.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 
 const CLANG_MAJOR = 19;
-const OBJECT = "balancer.bpf.o";
+/** The program files, from the checkout's root, without `.bpf.c` and `.bpf.o`. */
+const PROGRAMS = ["dataplane/xdp/balancer", "dataplane/decap/decap"];
 const COMPILE = [
   "-target",
   "bpf",
@@ -33,10 +34,10 @@ const COMPILE = [
 
 class BuildError extends Error {}
 
-/** Where the sources are: beside this file, or, when it runs from `dist/`, in the checkout that `dist/` is in. */
-function sourceDirectory(): string {
-  const beside = import.meta.dirname;
-  return existsSync(join(beside, "balancer.bpf.c")) ? beside : join(beside, "../../../dataplane/xdp");
+/** The checkout: two folders up, or three when this runs from `dist/`. */
+function rootDirectory(): string {
+  const root = join(import.meta.dirname, "../..");
+  return existsSync(join(root, `${PROGRAMS[0]}.bpf.c`)) ? root : join(root, "..");
 }
 
 function run(command: string, args: readonly string[], directory: string): string {
@@ -54,7 +55,9 @@ function run(command: string, args: readonly string[], directory: string): strin
   return result.stdout;
 }
 
-function build(directory: string, output: string): void {
+/** Compiles `<program>.bpf.c`, in its own folder, so that the paths recorded are the same everywhere. */
+function build(program: string, output: string): void {
+  const directory = dirname(program);
   const clang = process.env.CLANG ?? `clang-${CLANG_MAJOR}`;
   const strip = process.env.LLVM_STRIP ?? `llvm-strip-${CLANG_MAJOR}`;
   const version = run(clang, ["--version"], directory);
@@ -64,16 +67,16 @@ function build(directory: string, output: string): void {
       `${clang} is version ${major ?? "unknown"}: the object is built with clang ${CLANG_MAJOR}, since another version gives other bytes`,
     );
   }
-  run(clang, [...COMPILE, "-c", "balancer.bpf.c", "-o", output], directory);
+  run(clang, [...COMPILE, "-c", `${basename(program)}.bpf.c`, "-o", output], directory);
   // Drops DWARF, which only debuggers read, and keeps BTF, which loaders read.
   run(strip, ["-g", output], directory);
 }
 
 /** Builds in place, and says what came of it: only a changed object is news, and wants the codecs made anew. */
-function rebuild(directory: string): void {
-  const object = join(directory, OBJECT);
+function rebuild(program: string): void {
+  const object = `${program}.bpf.o`;
   const before = existsSync(object) ? readFileSync(object) : undefined;
-  build(directory, OBJECT);
+  build(program, object);
   const after = readFileSync(object);
   const news =
     before === undefined
@@ -84,12 +87,12 @@ function rebuild(directory: string): void {
   console.log(`build:xdp: wrote ${relative(process.cwd(), object)}, ${after.length} bytes (${news})`);
 }
 
-function check(directory: string): void {
+function check(program: string): void {
   const scratch = mkdtempSync(join(tmpdir(), "lamna-xdp-"));
   try {
-    const fresh = join(scratch, OBJECT);
-    build(directory, fresh);
-    const committed = join(directory, OBJECT);
+    const fresh = join(scratch, "fresh.bpf.o");
+    build(program, fresh);
+    const committed = `${program}.bpf.o`;
     if (!existsSync(committed) || !readFileSync(committed).equals(readFileSync(fresh))) {
       throw new BuildError(`${committed} is not what its sources give. Run: npm run build:xdp`);
     }
@@ -99,10 +102,10 @@ function check(directory: string): void {
 }
 
 function main(args: readonly string[]): void {
-  const directory = sourceDirectory();
-  if (args.length === 0) rebuild(directory);
-  else if (args.length === 1 && args[0] === "--check") check(directory);
-  else throw new BuildError(`usage: build.js [--check], not "${args.join(" ")}"`);
+  const isCheck = args.length === 1 && args[0] === "--check";
+  if (args.length > 0 && !isCheck) throw new BuildError(`usage: build.js [--check], not "${args.join(" ")}"`);
+  const root = rootDirectory();
+  for (const program of PROGRAMS) (isCheck ? check : rebuild)(join(root, program));
 }
 
 try {

@@ -5,26 +5,27 @@
 #ifndef LAMNA_ETHERNET_H
 #define LAMNA_ETHERNET_H
 
-#include "packet.h"
+#include "cursor.h"
+#include "wire.h"
 
-/* The ethertype behind the tags goes to *ethertype. False: the frame ends in the header or its tags. */
-static __always_inline bool parse_ethernet(struct cursor *cursor, struct packet *packet, __be16 *ethertype)
+/* The header; the ethertype behind its tags and their size go to *ethertype and *tag_bytes. NULL: the frame ends before they do. */
+static __always_inline struct ethernet_header *take_ethernet(struct cursor *cursor, __be16 *ethertype, __u32 *tag_bytes)
 {
 	struct ethernet_header *header = take(cursor, sizeof(*header));
 
 	if (!header)
-		return false;
-	packet->ethernet = header;
+		return NULL;
 	*ethertype = header->ethertype;
+	*tag_bytes = 0;
 	for (int i = 0; i < MAX_VLAN_TAGS && unlikely(is_vlan(*ethertype)); i++) {
 		struct vlan_tag *tag = take(cursor, sizeof(*tag));
 
 		if (!tag)
-			return false;
+			return NULL;
 		*ethertype = tag->ethertype;
-		packet->tag_bytes += sizeof(*tag);
+		*tag_bytes += sizeof(*tag);
 	}
-	return true;
+	return header;
 }
 
 /* Broadcast or multicast: what came by it is not answered (RFC 1122 section 3.2.2), and as a source it would be invalid. */

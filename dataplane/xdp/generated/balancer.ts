@@ -1,4 +1,4 @@
-// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 f9f1a88ea4a5b464ee780224165da0ca0f80c736c6b57d5de6c32b94c7f99e2a).
+// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 1eebfce57911c62d58df50d2036314eec918572d66ef59239ed285079d1a74f2).
 // Do not edit; regenerate with: npm run gen:codecs
 import type { Codec, MapLayout } from "../../object/codec.ts";
 import { clear, elements, readBytes, u16, u32, u64, u8, viewOf, writeBytes } from "../../object/codec-fields.ts";

@@ -1,4 +1,4 @@
-/** The build of the XDP object. That the committed object is fresh is in test/freshness.test.ts. */
+/** The build of the objects. That the committed ones are fresh is in test/freshness.test.ts. */
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
@@ -8,11 +8,10 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { packageFile } from "../../../control/package-root.ts";
 import { clang, lacks } from "../../needs.ts";
@@ -25,11 +24,11 @@ let checkout = "";
 beforeAll(() => {
   checkout = mkdtempSync(join(tmpdir(), "lamna-build-test-"));
   mkdirSync(join(checkout, "dist/dataplane/xdp"), { recursive: true });
-  mkdirSync(join(checkout, "dataplane/xdp"), { recursive: true });
   for (const file of [SCRIPT, "package.json"]) copyFileSync(packageFile(file), join(checkout, file));
-  for (const file of readdirSync(packageFile("dataplane/xdp"))) {
-    if (/\.[ch]$/.test(file))
-      copyFileSync(packageFile("dataplane/xdp", file), join(checkout, "dataplane/xdp", file));
+  for (const folder of ["dataplane/xdp", "dataplane/decap"]) {
+    mkdirSync(join(checkout, folder), { recursive: true });
+    for (const file of readdirSync(packageFile(folder)).filter((name) => /\.[ch]$/.test(name)))
+      copyFileSync(packageFile(folder, file), join(checkout, folder, file));
   }
 });
 afterAll(() => rmSync(checkout, { recursive: true, force: true }));
@@ -46,26 +45,33 @@ function build(
   return { status: run.status, stdout: run.stdout, stderr: run.stderr };
 }
 
-test.skipIf(lacks("the build of the XDP object", clang))(
+test.skipIf(lacks("the build of the XDP objects", clang))(
   "the bytes do not depend on where the checkout is",
   () => {
-    const object = join(checkout, "dataplane/xdp/balancer.bpf.o");
+    const objects = ["dataplane/xdp/balancer.bpf.o", "dataplane/decap/decap.bpf.o"];
     const first = build([]);
     expect(first).toMatchObject({ status: 0, stderr: "" });
-    const size = statSync(object).size;
-    expect(first.stdout).toMatch(new RegExp(`^build:xdp: wrote .*balancer\\.bpf\\.o, ${size} bytes \\(new;`));
-    expect(readFileSync(object).equals(readFileSync(packageFile("dataplane/xdp/balancer.bpf.o")))).toBe(true);
+    for (const object of objects) {
+      const bytes = readFileSync(join(checkout, object));
+      const line = `build:xdp: wrote .*${basename(object)}, ${bytes.length} bytes \\(new;`;
+      expect(first.stdout).toMatch(new RegExp(`^${line}`, "m"));
+      expect(bytes.equals(readFileSync(packageFile(object)))).toBe(true);
+    }
     expect(build(["--check"]).status).toBe(0);
 
-    const bytes = readFileSync(object);
-    bytes[bytes.length - 1]! ^= 1;
-    writeFileSync(object, bytes);
-    const stale = build(["--check"]);
-    expect(stale.status).toBe(1);
-    expect(stale.stderr).toContain("npm run build:xdp");
-
-    expect(build([]).stdout).toContain(` bytes (changed, ${size} bytes before; now: npm run gen)\n`);
-    expect(build([]).stdout).toContain(" bytes (unchanged)\n");
+    for (const object of objects) {
+      const file = join(checkout, object);
+      const bytes = readFileSync(file);
+      bytes[bytes.length - 1]! ^= 1;
+      writeFileSync(file, bytes);
+      const stale = build(["--check"]);
+      expect(stale.status).toBe(1);
+      expect(stale.stderr).toContain(`${object} is not what its sources give`);
+      expect(stale.stderr).toContain("npm run build:xdp");
+      const news = ` bytes (changed, ${bytes.length} bytes before; now: npm run gen)\n`;
+      expect(build([]).stdout).toContain(news);
+    }
+    expect(build([]).stdout.match(/ bytes \(unchanged\)\n/g)).toHaveLength(objects.length);
   },
 );
 

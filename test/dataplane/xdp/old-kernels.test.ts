@@ -5,15 +5,16 @@ import { expect, test } from "vitest";
 import type { Instruction } from "../../../dataplane/isa/instruction.ts";
 import { BPF_CALL, BPF_EXIT, BPF_JA, BPF_JMP, BPF_JMP32 } from "../../../dataplane/isa/opcodes.ts";
 import { balancerObject } from "../../model/program.ts";
+import { decapObject } from "../decap/decapsulator.ts";
 
 const CLASS_MASK = 0x07;
 const CODE_MASK = 0xf0;
 /** bpf_jiffies64 came with 5.6 and is the newest helper used; 5.10 has 155 of them. */
 const HELPERS_OF_5_10 = 155;
+const PROGRAMS = [balancerObject(), decapObject()].flatMap(({ programs }) => programs);
 
 test("only a jump closes a loop (check_cfg in kernel/bpf/verifier.c of 5.10)", () => {
-  for (const { instructions } of balancerObject().programs)
-    expect(loopsClosedByFallingThrough(instructions)).toEqual([]);
+  for (const { instructions } of PROGRAMS) expect(loopsClosedByFallingThrough(instructions)).toEqual([]);
 });
 
 test("a loop closed by falling through is found", () => {
@@ -27,7 +28,7 @@ test("a loop closed by falling through is found", () => {
 });
 
 test("no helper is newer than 5.10", () => {
-  const helpers = balancerObject().programs.flatMap(({ instructions }) =>
+  const helpers = PROGRAMS.flatMap(({ instructions }) =>
     instructions
       .filter(({ opcode, src }) => opcode === (BPF_JMP | BPF_CALL) && src === 0)
       .map(({ imm }) => imm),

@@ -1,0 +1,54 @@
+/** Options that the `lamna backend` commands share. */
+import { InvalidArgumentError, Option } from "commander";
+import { KernelError } from "../../dataplane/kernel/kernel-error.ts";
+import { AddressError, type IpAddress, parseIpAddress } from "../model/address.ts";
+import { type IpPrefix, parseIpPrefix } from "../model/prefix.ts";
+
+const DEFAULT_PIN_DIRECTORY = "/sys/fs/bpf/lamna-backend";
+/** How long to wait for another command that changes the same instance. */
+export const LOCK_WAIT_MS = 5000;
+
+export function pinDirectoryOption(): Option {
+  return new Option(
+    "--pin-dir <directory>",
+    "where maps and programs are pinned, in a BPF file system",
+  ).default(DEFAULT_PIN_DIRECTORY);
+}
+
+/** For commander: collects the addresses of a repeated option. */
+export function collectAddresses(text: string, before: readonly IpAddress[] = []): readonly IpAddress[] {
+  return [...before, orInvalid(() => parseIpAddress(text))];
+}
+
+export function collectPrefixes(text: string, before: readonly IpPrefix[] = []): readonly IpPrefix[] {
+  return [...before, orInvalid(() => (text.includes("/") ? parseIpPrefix(text) : hostPrefix(text)))];
+}
+
+export function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^[0-9]+$/.test(text) || port > 65535) {
+    throw new InvalidArgumentError("Expected a port from 1 to 65535, or 0 for none.");
+  }
+  return port;
+}
+
+/** The error for an instance that is not there. */
+export function noInstance(directory: string): KernelError {
+  return new KernelError("not-found", `open ${directory}`, "no decapsulation is pinned there", {
+    remedy: 'attach one with "lamna backend attach", or name another directory with --pin-dir',
+  });
+}
+
+function hostPrefix(text: string): IpPrefix {
+  const address = parseIpAddress(text);
+  return { address, lengthBits: address.bytes.length * 8 };
+}
+
+function orInvalid<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof AddressError) throw new InvalidArgumentError(`It is ${error.message}.`);
+    throw error;
+  }
+}
