@@ -153,6 +153,7 @@ static __always_inline struct vip *recall_fragment(struct packet *packet, __u32 
 	const struct fragment *fragment = fragment_place(packet, cpu, family);
 	const struct backend *backend;
 	__u32 backend_id, vip_id;
+	struct vip *vip;
 
 	if (!fragment || !is_fragment_known(fragment, packet, now, family))
 		return NULL;
@@ -160,11 +161,16 @@ static __always_inline struct vip *recall_fragment(struct packet *packet, __u32 
 	backend = bpf_map_lookup_elem(&backends, &backend_id);
 	if (!backend || backend->family == 0)
 		return NULL;
+	vip_id = fragment->vip;
+	vip = bpf_map_lookup_elem(&vips, &vip_id);
+	/* The first fragment of another flow's datagram, which has come to the same id: in IPv4 that is a matter of seconds. */
+	if (vip && !(packet->traits & IS_LATER_FRAGMENT) && fragment->ports != 0 &&
+	    fragment->ports != (packet->flow.ports & vip->ports_mask))
+		return NULL;
 	packet->backend_id = backend_id;
 	packet->ports = fragment->ports;
-	vip_id = fragment->vip;
 	packet->vip_id = vip_id;
-	return bpf_map_lookup_elem(&vips, &vip_id);
+	return vip;
 }
 
 /* Finds the backend of the packet's flow, in the flow table or in the VIP's ring. The reason says where. */

@@ -98,6 +98,24 @@ export const FRAGMENT_CASES: readonly FixtureCase[] = [
     ]),
   },
   {
+    name: "fragments-id-again",
+    description:
+      "A first fragment of other ports than those that the id is known for begins another datagram: it goes by its own flow, and the others follow it.",
+    config: { vips: ALL_VIPS },
+    packets: FAMILIES.flatMap((family): FixturePacket[] => {
+      const flows = [0, 1, 2, 3].map((index) =>
+        three(family, 7, { layer: udp({ sourcePort: 41000 + index, targetPort: 53 }, pattern(100)) }),
+      );
+      return [...flows, ...flows].flatMap((datagram, index): FixturePacket[] => [
+        { frame: datagram.first, reason: index < flows.length ? "flow_new" : "flow_hit" },
+        { frame: datagram.middle, reason: "fragment_hit" },
+        // The same once more, as networks do.
+        { frame: datagram.first, reason: "fragment_hit" },
+        { frame: datagram.last, reason: "fragment_hit" },
+      ]);
+    }),
+  },
+  {
     name: "fragments-of-others",
     description:
       "Fragments without ports of no VIP's address and protocol pass; so do those of ICMP, to anyone.",

@@ -31,6 +31,7 @@ export interface Datagram {
   readonly hashesDestinationPort: boolean;
   /** Masked by the VIP; 0 when the first fragment seen carried none. */
   readonly sourcePort: number;
+  readonly targetPort: number;
   /** Tick of the fragment that decided. */
   readonly seen: number;
 }

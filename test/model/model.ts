@@ -22,6 +22,7 @@ import { dissect, type IpPacket, isIcmp, isTcpOrUdp, transportProblem } from "./
 import {
   ageTicks,
   CpuMemory,
+  type Datagram,
   type Flow,
   type FlowState,
   FRAGMENT_TICKS,
@@ -228,6 +229,7 @@ class Case {
     if (this.#forgotten.datagram) return undefined;
     const datagram = this.#memory.datagrams.get(key);
     if (datagram === undefined || ageTicks(this.#tick, datagram.seen) > FRAGMENT_TICKS) return undefined;
+    if (isFirst && this.#isOfAnother(packet, datagram)) return undefined;
     if (this.#dropsOptionsOf(packet)) return this.#end("ip_options");
 
     const tooBig = this.#frameTooBig(packet, isFirst);
@@ -243,17 +245,38 @@ class Case {
     });
   }
 
+  /** Whether a first fragment is another datagram's than the one whose first fragment is known by the same id. */
+  #isOfAnother(packet: IpPacket, datagram: Datagram): boolean {
+    const vip = this.#vips.byKey(datagram.vip);
+    if (vip === undefined || (datagram.sourcePort === 0 && datagram.targetPort === 0)) return false;
+    const { sourcePort, targetPort } = this.#maskedPorts(packet, vip);
+    return sourcePort !== datagram.sourcePort || targetPort !== datagram.targetPort;
+  }
+
+  #maskedPorts(packet: IpPacket, vip: ModelVip): Tuple {
+    const view = viewOf(this.#frame);
+    const sourcePort = view.getUint16(packet.transportOffset);
+    return vip.masked({
+      source: packet.source,
+      sourcePort,
+      targetPort: view.getUint16(packet.transportOffset + 2),
+    });
+  }
+
   #newDatagram(packet: IpPacket, key: string, isFirst: boolean, vip: ModelVip | undefined): Decision {
     if (vip === undefined) return this.#end(isFirst ? "not_vip" : "not_vip_fragment");
 
     const decision = isFirst ? this.#decideWhole(packet) : this.#guess(packet, vip);
     if (decision.backend === undefined) return decision;
-    const sourcePort = isFirst ? viewOf(this.#frame).getUint16(packet.transportOffset) : 0;
+    const { sourcePort, targetPort } = isFirst
+      ? this.#maskedPorts(packet, vip)
+      : { sourcePort: 0, targetPort: 0 };
     const datagram = {
       vip: vip.key,
       backend: decision.backend,
       hashesDestinationPort: vip.hashesDestinationPort,
-      sourcePort: vip.masked({ source: packet.source, sourcePort, targetPort: 0 }).sourcePort,
+      sourcePort,
+      targetPort,
       seen: this.#tick,
     };
     return {

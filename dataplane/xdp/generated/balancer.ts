@@ -1,4 +1,4 @@
-// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 1eebfce57911c62d58df50d2036314eec918572d66ef59239ed285079d1a74f2).
+// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 f0004ea6d073bf2b84cd916bdd01ab053456ab6b1b1d422130a128839d09756f).
 // Do not edit; regenerate with: npm run gen:codecs
 import type { Codec, MapLayout } from "../../object/codec.ts";
 import { clear, elements, readBytes, u16, u32, u64, u8, viewOf, writeBytes } from "../../object/codec-fields.ts";
