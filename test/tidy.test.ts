@@ -25,21 +25,16 @@ const ENTRY_POINTS = [
 
 /** Parts of the simulator that no command of ours uses yet, offered to those who build on it, and tested. */
 const OFFERED = [
-  "control/model/status-report.ts",
   "control/plan/flow-use.ts",
   "control/plan/installed.ts",
   "dataplane/isa/assemble.ts",
   "dataplane/kernel/addresses.ts",
   "dataplane/kernel/ethtool.ts",
-  "dataplane/kernel/descriptor.ts",
-  "dataplane/kernel/directory-lock.ts",
   "dataplane/kernel/event-ring.ts",
   "dataplane/kernel/jiffies.ts",
   "dataplane/kernel/kernel-dataplane.ts",
-  "dataplane/kernel/libc.ts",
   "dataplane/kernel/watch-next-hop.ts",
   "dataplane/kernel/xdp-features.ts",
-  "dataplane/kernel/pin-layout.ts",
   "dataplane/nic/faulty-wire.ts",
 ];
 

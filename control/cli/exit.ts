@@ -5,10 +5,12 @@
  * Anything else that is thrown is a bug of ours, is said to be one, and always shows its stack.
  */
 import { CaptureError } from "../../dataplane/capture/capture-error.ts";
+import { MapError } from "../../dataplane/dataplane.ts";
 import { KernelError } from "../../dataplane/kernel/kernel-error.ts";
 import { ObjectError } from "../../dataplane/object/object-error.ts";
 import { ConfigError } from "../model/config-error.ts";
 import { systemErrorWords } from "../model/system-error.ts";
+import { ApplyError } from "../plan/apply.ts";
 import { printableLines } from "./printable.ts";
 
 /** Exit codes of `lamna`. */
@@ -42,7 +44,7 @@ export interface Failure {
 export function describeFailure(error: unknown, { isDebug }: { readonly isDebug: boolean }): Failure {
   const message = inputErrorMessage(error);
   if (message !== undefined) {
-    const text = isDebug ? `${message}\n${stackOf(error)}` : message;
+    const text = isDebug ? [message, stackOf(error), ...verifierLogOf(error)].join("\n") : message;
     return { exitCode: EXIT_CODES.badInput, text: printableLines(text) };
   }
   return {
@@ -57,6 +59,8 @@ function inputErrorMessage(error: unknown): string | undefined {
   if (error instanceof ConfigError) return error.message;
   if (error instanceof Error && INPUT_ERRORS.some((kind) => error instanceof kind))
     return `lamna: ${error.message}`;
+  const kernelError = kernelErrorOf(error);
+  if (error instanceof Error && kernelError !== undefined) return withRemedyBelow(error, kernelError);
   const words = systemErrorWords(error);
   if (words === undefined) return undefined;
   const { path } = error as { path?: unknown };
@@ -67,8 +71,27 @@ const INPUT_ERRORS: readonly (new (...parameters: never[]) => Error)[] = [
   UsageError,
   CaptureError,
   ObjectError,
-  KernelError,
 ];
+
+/** The kernel's failure behind an error, or behind the step of a plan that it ended. */
+function kernelErrorOf(error: unknown): KernelError | undefined {
+  if (error instanceof KernelError) return error;
+  const isStep = error instanceof ApplyError || error instanceof MapError;
+  return isStep ? kernelErrorOf(error.cause) : undefined;
+}
+
+/** What went wrong in one line, and in another what to do, which the message has at its end. */
+function withRemedyBelow({ message }: Error, { remedy }: KernelError): string {
+  const end = `; ${remedy}`;
+  if (remedy === undefined || !message.endsWith(end)) return `lamna: ${message}`;
+  return `lamna: ${message.slice(0, -end.length)}\n  ${remedy}`;
+}
+
+/** Whole, as lines; the message has what matters most of it. */
+function verifierLogOf(error: unknown): string[] {
+  const log = kernelErrorOf(error)?.log;
+  return log === undefined || log === "" ? [] : ["the verifier's log:", log.trimEnd()];
+}
 
 /** The stack of an error and of its causes. */
 function stackOf(error: unknown): string {

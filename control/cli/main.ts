@@ -3,8 +3,10 @@
 import { Command, CommanderError } from "commander";
 import { systemErrorWords } from "../model/system-error.ts";
 import { packageVersion } from "../package-root.ts";
+import { attachCommand } from "./attach.ts";
 import { backendCommand } from "./backend.ts";
 import { checkCommand } from "./check.ts";
+import { detachCommand } from "./detach.ts";
 import { describeFailure, EXIT_CODES, UsageError } from "./exit.ts";
 import { objectCommand } from "./object.ts";
 import { painterFor } from "./output.ts";
@@ -44,7 +46,14 @@ function lamna(): Command {
     })
     .exitOverride();
 
-  for (const command of [checkCommand(), objectCommand(), replayCommand(), backendCommand()]) {
+  for (const command of [
+    attachCommand(),
+    detachCommand(),
+    checkCommand(),
+    objectCommand(),
+    replayCommand(),
+    backendCommand(),
+  ]) {
     program.addCommand(command);
     inherit(command, program, "lamna");
   }

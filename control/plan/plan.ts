@@ -93,7 +93,7 @@ function checkCapacity({ capacity, vips }: Config, loaded: LoadRequest): void {
     throw new PlanError(
       "capacity-changed",
       { resource: key, wanted: size, available: available ?? 0 },
-      `capacity.${key} ${capacity[key]} needs ${size} entries of map "${map}", which was loaded with ${available}; capacities change by loading anew`,
+      `capacity.${key} ${capacity[key]} needs ${size} entries of map "${map}", which was loaded with ${available}`,
     );
   }
   const backends = new Set(vips.flatMap((vip) => vip.backends.map(({ address }) => String(address.bytes))))
@@ -107,7 +107,7 @@ function checkCapacity({ capacity, vips }: Config, loaded: LoadRequest): void {
     throw new PlanError(
       "over-capacity",
       { resource: key, wanted, available },
-      `${wanted} ${key}, room for ${available}; raise capacity.${key} to ${wanted} or more and load anew`,
+      `${wanted} ${key}, room for ${available}; raise capacity.${key} to ${wanted} or more, which takes new maps`,
     );
   }
 }

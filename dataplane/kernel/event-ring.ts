@@ -14,6 +14,7 @@
 import { Descriptor } from "./descriptor.ts";
 import { KernelError, systemError } from "./kernel-error.ts";
 import { checked, libc } from "./libc.ts";
+import { pageSizeBytes } from "./mapping.ts";
 import { lastErrno, memoryAt, type Pointer, type Polling, pollDescriptor } from "./native.ts";
 import { readInfo } from "./program-info.ts";
 
@@ -136,7 +137,7 @@ interface RingMemory {
 
 /** Throws KernelError, with nothing mapped. */
 function mapRing(descriptor: Descriptor, sizeBytes: number): RingMemory {
-  const pageBytes = pageSize();
+  const pageBytes = pageSizeBytes();
   const consumer = map(descriptor, { sizeBytes: pageBytes, protection: PROT_READ | PROT_WRITE, offset: 0 });
   const producerBytes = pageBytes + 2 * sizeBytes;
   let producer: Pointer;
@@ -171,9 +172,4 @@ function map(
   const address = libc().mmap(null, sizeBytes, protection, MAP_SHARED, descriptor.fd, offset);
   if (address === MAP_FAILED) throw systemError(`map the memory of ${descriptor.what}`, lastErrno());
   return address;
-}
-
-/** 4 KiB, and on some arm64 hosts 16 or 64 KiB. */
-function pageSize(): number {
-  return checked(libc().getpagesize(), "ask for the page size");
 }

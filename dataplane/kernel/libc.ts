@@ -58,7 +58,6 @@ export interface Libc {
     addressSizeBytes: Uint32Array | null,
   ): number;
   poll(descriptors: NativeBytes, count: number, timeoutMs: number): number;
-  getpagesize(): number;
   /** 0: no such interface, and errno. */
   if_nametoindex(name: string): number;
   /** `name`: 16 bytes (IF_NAMESIZE) that it is written to. */
@@ -88,7 +87,6 @@ const DECLARATIONS: Readonly<Record<keyof Libc, string>> = {
   recv: "int64_t recv(int fd, void *bytes, size_t size, int flags)",
   recvfrom: "int64_t recvfrom(int fd, void *bytes, size_t size, int flags, void *address, void *addressSize)",
   poll: "int poll(void *descriptors, unsigned long count, int timeout)",
-  getpagesize: "int getpagesize()",
   if_nametoindex: "uint32_t if_nametoindex(const char *name)",
   if_indextoname: "void *if_indextoname(uint32_t ifindex, void *name)",
   vsnprintf: "int vsnprintf(void *target, size_t size, const void *format, void *list)",

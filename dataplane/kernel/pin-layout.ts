@@ -48,6 +48,14 @@ export interface Staged {
   readonly links: ReadonlyMap<string, XdpLink>;
 }
 
+export interface PinnedLink {
+  /** As it was called when it was attached. */
+  readonly interface: string;
+  /** In its own network namespace. 0: the interface was deleted, or the link detached by force. */
+  readonly ifindex: number;
+  readonly programId: number;
+}
+
 /** What settle() found: nothing to do, a change that it completed, or remains that it took away. */
 export type Settled = "clean" | "completed" | "discarded";
 
@@ -93,6 +101,19 @@ export class PinLayout {
 
   openLink(name: string): XdpLink {
     return new XdpLink(this.#open(join(LINKS, escapePinName(name)), `link of ${name}`));
+  }
+
+  /** What the kernel says of each link, by interface. Throws KernelError. */
+  readLinks(): PinnedLink[] {
+    return this.listLinks().map((name) => {
+      const link = this.openLink(name);
+      try {
+        const { ifindex, programId } = link.info();
+        return { interface: name, ifindex, programId };
+      } finally {
+        link.close();
+      }
+    });
   }
 
   /** Pins a link of the program that is there. */
@@ -141,6 +162,17 @@ export class PinLayout {
   remove(): void {
     this.#removeContents();
     removePinDirectory(this.directory);
+  }
+
+  removeIfEmpty(): void {
+    if (listPins(this.directory).length === 0) removePinDirectory(this.directory);
+  }
+
+  /** Lets go of maps that are pinned and not among these. */
+  removeMapsBut(names: ReadonlySet<string>): void {
+    for (const name of listPins(this.#path(MAPS))) {
+      if (!names.has(unescapePinName(name))) unpin(this.#path(MAPS, name));
+    }
   }
 
   #completeNext(): void {
