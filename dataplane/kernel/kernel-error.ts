@@ -102,7 +102,7 @@ function errnoText(errno: string): string {
 function privilegeRemedy(): string {
   const missing = missingCapabilities();
   if (missing === undefined || missing.length === 0) {
-    return "this process has the capabilities that are needed, so it is in a user namespace or a security module forbids it";
+    return "this process has the capabilities that are needed, so it is in a user namespace, or a security module forbids it, or RLIMIT_MEMLOCK is too low (before Linux 5.11)";
   }
   return `this process lacks ${missing.join(", ")}: run as root, or grant CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON`;
 }

@@ -16,7 +16,7 @@ import { type LibbpfMessage, warningsOf, withLibbpfMessages } from "./libbpf-mes
 import { checked, libc } from "./libc.ts";
 import { loadError } from "./load-error.ts";
 import { mapInfo } from "./map-info.ts";
-import { cString, lastErrno, NativeStruct, type Pointer } from "./native.ts";
+import { callAsync, cString, lastErrno, NativeStruct, type Pointer } from "./native.ts";
 
 /** A map in the kernel; of a map-in-map also its inner maps, by index. */
 export interface MapDescriptors {
@@ -68,7 +68,7 @@ export async function loadObject(request: LoadRequest, options: LoadOptions = {}
       const nodes = cpuNodes(request.cpuCount);
       perCpuMaps.set(spec.name, owned.all(createPerCpuMaps(spec.name, spec.inner, request.cpuCount, nodes)));
     }
-    const loaded = loadIntoKernel(request, program, { specs, reuse, perCpuMaps, options, owned });
+    const loaded = await loadIntoKernel(request, program, { specs, reuse, perCpuMaps, options, owned });
     await Promise.all(
       [...perCpuMaps].map(([name, inner]) => putInnerMaps(loaded.maps.get(name)!.descriptor, inner)),
     );
@@ -106,52 +106,73 @@ interface LoadPlan {
   readonly owned: Ownership;
 }
 
-function loadIntoKernel(
+/**
+ * The verifier takes tenths of a second, on a thread of its own. libbpf's words are not listened to meanwhile, as they would have to come over
+ * from there one by one; when they are wanted - it failed, and not for the verifier - it fails once more, here, while they are.
+ */
+async function loadIntoKernel(
   request: LoadRequest,
   program: ProgramSpec,
   plan: LoadPlan,
-): Pick<LoadedObject, "program" | "maps"> {
-  const operation = `load program "${program.name}"`;
+): Promise<Pick<LoadedObject, "program" | "maps">> {
   const log = new Uint8Array(VERIFIER_LOG_SIZE_BYTES);
+  const opened = openObject(request, program, plan, log);
+  try {
+    const result = await callAsync(libbpf().bpf_object__load, opened);
+    if (result >= 0) return takeOver(opened, program, plan);
+    const text = textOf(log);
+    const words = text.trim() === "" ? wordsOfFailure(request, program, plan) : "";
+    throw loadError(operationOf(program), result, text, words);
+  } finally {
+    libbpf().bpf_object__close(opened);
+  }
+}
+
+function wordsOfFailure(request: LoadRequest, program: ProgramSpec, plan: LoadPlan): string {
   const messages: LibbpfMessage[] = [];
-  return withLibbpfMessages(messages, () => {
-    const object = openObject(request, log, messages, operation);
-    try {
-      for (const spec of plan.specs) prepareMap(object, spec, plan, operation);
-      preparePrograms(object, request, program, plan.options);
-      const result = libbpf().bpf_object__load(object);
-      if (result < 0) throw loadError(operation, result, textOf(log), warningsOf(messages));
-      return takeOver(object, program, plan);
-    } finally {
-      libbpf().bpf_object__close(object);
-    }
+  withLibbpfMessages(messages, () => {
+    const again = openObject(request, program, plan, new Uint8Array(VERIFIER_LOG_SIZE_BYTES));
+    libbpf().bpf_object__load(again);
+    libbpf().bpf_object__close(again);
   });
+  return warningsOf(messages);
+}
+
+function operationOf({ name }: ProgramSpec): string {
+  return `load program "${name}"`;
 }
 
 /** The kernel's limit before 5.2. The memory is only used where the verifier writes. */
 const VERIFIER_LOG_SIZE_BYTES = (1 << 24) - 1;
-/** struct bpf_object_open_opts (libbpf.h) up to kernel_log_level, which libbpf 1.0 has. */
-const OPEN_OPTIONS = { sizeBytes: 80, objectName: 8, logBuffer: 56, logSize: 64, logLevel: 72 } as const;
+/** struct bpf_object_open_opts (libbpf.h), as long as in libbpf 1.0. */
+const OPEN_OPTIONS = { sizeBytes: 80, objectName: 8 } as const;
 /** Programs and maps of data sections show it in listings: "lamna.rodata". */
 const OBJECT_NAME = "lamna";
 
-function openObject(
-  { object: { image } }: LoadRequest,
-  log: Uint8Array,
-  messages: LibbpfMessage[],
-  operation: string,
-): Pointer {
-  if (image === undefined)
-    throw new RangeError("the object was not read from a file, so there is nothing to load");
+/** The object as libbpf sees it, ready to be loaded. `log` must live as long. */
+function openObject(request: LoadRequest, program: ProgramSpec, plan: LoadPlan, log: Uint8Array): Pointer {
+  const { image } = request.object;
+  if (image.length === 0)
+    throw new RangeError("the object was not read from a file, so there is none to load");
   const options = new NativeStruct(OPEN_OPTIONS.sizeBytes, { hasSize: true });
   options.setPointer(OPEN_OPTIONS.objectName, cString(OBJECT_NAME));
-  // Level 0: the log is only written when the program is refused, and the verifier is asked again for it.
-  options.setPointer(OPEN_OPTIONS.logBuffer, log).setU64(OPEN_OPTIONS.logSize, BigInt(log.length));
-  const object = libbpf().bpf_object__open_mem(image, image.length, options.bytes);
-  if (object !== null) return object;
-  throw systemError(operation, lastErrno(), {
-    code: "rejected",
-    why: warningsOf(messages) || "libbpf cannot read the object",
+
+  const operation = operationOf(program);
+  const messages: LibbpfMessage[] = [];
+  return withLibbpfMessages(messages, () => {
+    const object = libbpf().bpf_object__open_mem(image, image.length, options.bytes);
+    if (object === null) {
+      const why = warningsOf(messages) || "libbpf cannot read the object";
+      throw systemError(operation, lastErrno(), { code: "rejected", why });
+    }
+    try {
+      for (const spec of plan.specs) prepareMap(object, spec, plan, operation);
+      preparePrograms(object, { request, main: program, options: plan.options, log });
+      return object;
+    } catch (error) {
+      libbpf().bpf_object__close(object);
+      throw error;
+    }
   });
 }
 
@@ -192,12 +213,15 @@ const BPF_PROG_TYPE_XDP = 6;
 const BPF_F_XDP_HAS_FRAGS = 1 << 5;
 const BPF_MAP_TYPE_PROG_ARRAY = 3;
 
-function preparePrograms(
-  object: Pointer,
-  request: LoadRequest,
-  main: ProgramSpec,
-  { isMultiBuffer = false }: LoadOptions,
-): void {
+interface ProgramPlan {
+  readonly request: LoadRequest;
+  readonly main: ProgramSpec;
+  readonly options: LoadOptions;
+  readonly log: Uint8Array;
+}
+
+/** The wanted program, and those that it may tail-call. */
+function preparePrograms(object: Pointer, { request, main, options, log }: ProgramPlan): void {
   const bpf = libbpf();
   const wanted = new Set([main.name]);
   for (const { type, values } of request.object.maps) {
@@ -206,13 +230,16 @@ function preparePrograms(
   for (const { name, section } of request.object.programs) {
     const program = bpf.bpf_object__find_program_by_name(object, name);
     if (program === null) continue;
-    const isWanted = wanted.has(name);
-    let result = bpf.bpf_program__set_autoload(program, isWanted);
-    if (result >= 0 && isWanted) result = setType(program, section);
-    if (result >= 0 && isWanted && isMultiBuffer) {
-      result = bpf.bpf_program__set_flags(program, bpf.bpf_program__flags(program) | BPF_F_XDP_HAS_FRAGS);
-    }
-    if (result < 0) throw systemError(`load program "${name}": prepare it`, result);
+    const check = (result: number): void => {
+      if (result < 0) throw systemError(`load program "${name}": prepare it`, result);
+    };
+    check(bpf.bpf_program__set_autoload(program, wanted.has(name)));
+    if (!wanted.has(name)) continue;
+    check(setType(program, section));
+    // The log is only written when the program is refused; the verifier is then asked again for it.
+    check(bpf.bpf_program__set_log_buf(program, log, log.length));
+    if (options.isMultiBuffer !== true) continue;
+    check(bpf.bpf_program__set_flags(program, bpf.bpf_program__flags(program) | BPF_F_XDP_HAS_FRAGS));
   }
 }
 

@@ -3,7 +3,7 @@ import { Descriptor } from "../../../dataplane/kernel/descriptor.ts";
 import { libbpf } from "../../../dataplane/kernel/libbpf.ts";
 import { TestRunner, testRun } from "../../../dataplane/kernel/test-run.ts";
 import { lacks, libbpf as libbpfNeed, linuxSince, root } from "../../needs.ts";
-import { loadText } from "./programs.ts";
+import { loadBare } from "./bare-program.ts";
 
 const isSkipped = lacks("programs on single frames", root, libbpfNeed);
 const LOOPBACK = 1;
@@ -31,7 +31,7 @@ out:
 describe.skipIf(isSkipped)("a run on one frame", () => {
   let program: Descriptor;
   beforeAll(() => {
-    program = loadText("lamna_context", CONTEXT);
+    program = loadBare("lamna_context", CONTEXT);
   });
   afterAll(() => program.close());
 
@@ -86,7 +86,7 @@ describe.skipIf(isSkipped)("a run on one frame", () => {
   test.skipIf(lacks("frames in several buffers", linuxSince(5, 18)))(
     "takes long frames for programs that can",
     () => {
-      const jumbo = loadText("lamna_jumbo", "r0 = 2\nexit", { flags: 1 << 5 });
+      const jumbo = loadBare("lamna_jumbo", "r0 = 2\nexit", { flags: 1 << 5 });
       try {
         const runner = new TestRunner(jumbo, { isMultiBuffer: true });
         const frame = frameOf(9000);
@@ -98,7 +98,7 @@ describe.skipIf(isSkipped)("a run on one frame", () => {
   );
 
   test("is measured over many", () => {
-    const pass = loadText("lamna_pass", "r0 = 2\nexit");
+    const pass = loadBare("lamna_pass");
     try {
       const { verdict, runNs } = new TestRunner(pass).measure({ frame: frameOf(60) }, 1000);
       expect(verdict).toBe(2);
@@ -111,7 +111,7 @@ describe.skipIf(isSkipped)("a run on one frame", () => {
   test.skipIf(lacks("live frames", linuxSince(5, 18)))(
     "sends live frames, which the interface counts",
     () => {
-      const drop = loadText("lamna_drop", "r0 = 1\nexit");
+      const drop = loadBare("lamna_drop", "r0 = 1\nexit");
       try {
         const runner = new TestRunner(drop);
         runner.sendLive({ frame: frameOf(60), ifindex: LOOPBACK }, { count: 1000 });
@@ -123,7 +123,7 @@ describe.skipIf(isSkipped)("a run on one frame", () => {
   );
 
   test("of a closed program is refused", () => {
-    const closed = loadText("lamna_closed", "r0 = 2\nexit");
+    const closed = loadBare("lamna_closed", "r0 = 2\nexit");
     expect(testRun(closed, { frame: frameOf(60) }).verdict).toBe(2);
     closed.close();
     expect(() => testRun(closed, { frame: frameOf(60) })).toThrow(
