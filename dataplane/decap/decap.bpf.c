@@ -120,9 +120,8 @@ int decap_xdp(struct xdp_md *ctx)
 
 /* ------------------------------------------------------------------------------------------------ tc
  *
- * The kernel has taken the first VLAN tag out of the frame, so that tags here are those of a second and third. Bytes are stored by
- * helpers and not written directly, since skb->csum, where the NIC has summed the packet up, has to follow. The sum begins behind
- * the MAC header.
+ * The kernel has taken the first VLAN tag out of the frame and keeps it beside; only a second one is still in it. Bytes are stored by
+ * helpers and not written directly, since skb->csum, where the NIC has summed the packet up, has to follow.
  */
 
 /* Room for every header that is looked at, but for the longest of destination options. */
@@ -157,34 +156,42 @@ static __always_inline bool take_out(struct __sk_buff *skb, __u32 bytes, __be16 
 {
 	const __u32 difference = sizeof(struct ipv6_header) - sizeof(struct ipv4_header);
 
-	if (skb->protocol != ethertype && !is_vlan(skb->protocol)) {
+	if (skb->protocol != ethertype) {
 		if (bpf_skb_change_proto(skb, ethertype, 0))
 			return false;
 		bytes = ethertype == bpf_htons(ETH_P_IPV6) ? bytes + difference : bytes - difference;
 	}
 	/* A packet that GRO merged is one of segments as they were inside. */
-	return !bpf_skb_adjust_room(skb, -(__s32)bytes, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
+	if (bpf_skb_adjust_room(skb, -(__s32)bytes, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
+		return false;
+	/* Of no consequence to the stack, which goes by skb->protocol; but taps show it. */
+	return !bpf_skb_store_bytes(skb, ETH_HLEN - sizeof(ethertype), &ethertype, sizeof(ethertype), 0);
 }
 
 /* False: the kernel refused. */
 static __always_inline bool strip_skb(struct __sk_buff *skb, const struct capsule *capsule)
 {
 	void *data = (void *)(long)skb->data, *data_end = (void *)(long)skb->data_end;
-	__u32 ethertype_at = ETH_HLEN - sizeof(__be16) + capsule->tag_bytes;
-	__be16 ethertype = inner_ethertype(capsule);
-	__u64 tags;
+	__be16 ethertype = inner_ethertype(capsule), tag_type;
+	__u16 tag_control;
 
-	/* Never so: an IP header follows. */
-	if (data + MAX_ETHERNET_BYTES > data_end)
-		return false;
-	tags = *(__u64 *)(data + ETH_HLEN);
-	if (!take_out(skb, capsule->outer_bytes, ethertype))
-		return false;
 	if (likely(capsule->tag_bytes == 0))
-		return !bpf_skb_store_bytes(skb, ethertype_at, &ethertype, sizeof(ethertype), 0);
-	/* The tags were taken out, and the last bytes of the outer header are in their place. */
-	return !bpf_skb_store_bytes(skb, ETH_HLEN, &tags, capsule->tag_bytes == 4 ? 4 : 8, BPF_F_RECOMPUTE_CSUM) &&
-	       !bpf_skb_store_bytes(skb, ethertype_at, &ethertype, sizeof(ethertype), BPF_F_RECOMPUTE_CSUM);
+		return take_out(skb, capsule->outer_bytes, ethertype);
+
+	/* Bytes can be taken out only right behind the MAC header. When the first tag is popped, the kernel takes the second one beside
+	 * in its place; pushed again, the first puts the second back into the frame. */
+	if (skb->vlan_present) {
+		tag_type = skb->vlan_proto;
+		tag_control = skb->vlan_tci;
+	} else {
+		/* At this hook only in tests. The check never fails, as an IP header follows. */
+		if (data + ETH_HLEN + sizeof(struct vlan_tag) > data_end)
+			return false;
+		tag_type = ((struct ethernet_header *)data)->ethertype;
+		tag_control = bpf_ntohs(((struct vlan_tag *)(data + ETH_HLEN))->control);
+	}
+	return !bpf_skb_vlan_pop(skb) && take_out(skb, capsule->outer_bytes, ethertype) &&
+	       !bpf_skb_vlan_push(skb, tag_type, tag_control);
 }
 
 static __always_inline enum reason decap_skb(struct __sk_buff *skb)
@@ -196,6 +203,9 @@ static __always_inline enum reason decap_skb(struct __sk_buff *skb)
 	reason = inspect((void *)(long)skb->data, (void *)(long)skb->data_end, &capsule);
 	if (reason != UNDECIDED)
 		return reason;
+	/* Three are more than XDP takes. */
+	if (unlikely(skb->vlan_present && capsule.tag_bytes > sizeof(struct vlan_tag)))
+		return REASON_NOT_ENCAPSULATED;
 	if (unlikely(capsule.is_remarked) && !store_remark(skb, &capsule))
 		return REASON_NOT_STRIPPED;
 	if (!strip_skb(skb, &capsule))

@@ -87,6 +87,11 @@ export class DecapInstance {
       const layout = new PinLayout(path);
       if (mode === "exclusive") layout.settle();
       if (layout.hasInstance) return new DecapInstance(lock, layout);
+      if (mode === "exclusive") {
+        // What is left of one that was never whole.
+        new TcPins(path).remove();
+        removePinDirectory(path);
+      }
       lock.close();
       return undefined;
     } catch (error) {

@@ -1,4 +1,4 @@
-// Generated from the BTF of dataplane/decap/decap.bpf.o (sha256 7e3d883035303c9558f9eefd9d2df8d2344347b1b1b1d2a7e6507092fafbdb35).
+// Generated from the BTF of dataplane/decap/decap.bpf.o (sha256 2841f6424d3ef3c14760376c3f073442f13c5a142eee7794204bbd9294f83c2b).
 // Do not edit; regenerate with: npm run gen:codecs
 import type { Codec, MapLayout } from "../../object/codec.ts";
 import { clear, elements, readBytes, u16, u32, u64, viewOf, writeBytes } from "../../object/codec-fields.ts";

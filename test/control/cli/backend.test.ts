@@ -131,25 +131,27 @@ describe.skipIf(lacks("decapsulation on an interface", namespacesNeed, libbpf, b
         const attached = attach("--vip", VIP_IPV4, "--vip", VIP_IPV6, ...args);
         expect(attached).toMatchObject({ status: 0, stderr: "" });
         expect(status().interfaces).toEqual([{ name: "b0", ...shown, isRunning: true }]);
-        // A priority without a VLAN, which is for the interface itself.
-        const tags = [{ protocol: 0x8100, control: 0x6000 }];
+        // Priorities without a VLAN, which are for the interface itself.
+        const tag = { protocol: 0x8100, control: 0x6000 };
         for (const family of [4, 6] as const) {
           for (const layer of [ipInIp, gue]) {
             for (const wrap of [inIpv4, inIpv6]) {
               const around = (packet: Uint8Array): Uint8Array => wrap(layer(packet));
               const what = `IPv${family} by ${layer.name} and ${wrap.name}`;
-              expect(await isAnswered(family, around), what).toBe(true);
-              expect(await isAnswered(family, around, { tags }), `${what}, tagged`).toBe(true);
+              for (const tags of [[], [tag], [tag, tag]]) {
+                const isReached = await isAnswered(family, around, { tags });
+                expect(isReached, `${what}, ${tags.length} tags`).toBe(true);
+              }
             }
           }
         }
         const { vips, reasons } = status();
         expect(vips).toMatchObject([
-          { address: VIP_IPV4, packets: 8 },
-          { address: VIP_IPV6, packets: 8 },
+          { address: VIP_IPV4, packets: 12 },
+          { address: VIP_IPV6, packets: 12 },
         ]);
         const decapsulated = Object.entries(reasons).filter(([reason]) => reason.includes("_in_"));
-        expect(decapsulated.map(([, packets]) => packets)).toEqual(new Array(8).fill(2));
+        expect(decapsulated.map(([, packets]) => packets)).toEqual(new Array(8).fill(3));
       },
     );
 
