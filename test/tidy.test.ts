@@ -31,8 +31,6 @@ const OFFERED = [
   "dataplane/kernel/addresses.ts",
   "dataplane/kernel/ethtool.ts",
   "dataplane/kernel/event-ring.ts",
-  "dataplane/kernel/jiffies.ts",
-  "dataplane/kernel/kernel-dataplane.ts",
   "dataplane/kernel/watch-next-hop.ts",
   "dataplane/kernel/xdp-features.ts",
   "dataplane/nic/faulty-wire.ts",
