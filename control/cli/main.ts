@@ -12,6 +12,7 @@ import { objectCommand } from "./object.ts";
 import { painterFor } from "./output.ts";
 import { printableLines } from "./printable.ts";
 import { replayCommand } from "./replay.ts";
+import { statusCommand } from "./status.ts";
 
 const AFTER_HELP = `
 Examples:
@@ -20,16 +21,19 @@ Examples:
                                           what would happen to these packets?
   lamna replay --config config.yaml --in edge.pcapng --expect before.pcapng
                                           is it still what happened before?
+  lamna attach eth0 --config config.yaml  forward packets of this interface
+  lamna status --watch                    what does it do?
+  lamna detach                            end it
 
 Exit codes:
   0   fine
-  1   differences, or failed checks
+  1   differences, failed checks, or nothing attached
   2   wrong usage, or input that cannot be used
   70  a bug in lamna
 
 Environment:
   NO_COLOR, FORCE_COLOR   turn colours off or on; unset: on in a terminal
-  LAMNA_DEBUG=1           show where an error comes from
+  LAMNA_DEBUG=1           show where an error comes from, with whole logs
 `;
 
 function lamna(): Command {
@@ -48,6 +52,7 @@ function lamna(): Command {
 
   for (const command of [
     attachCommand(),
+    statusCommand(),
     detachCommand(),
     checkCommand(),
     objectCommand(),

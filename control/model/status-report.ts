@@ -33,6 +33,17 @@ export interface StatusReport {
     readonly rings: MapUseStatus;
     readonly backends: MapUseStatus;
   };
+  /** Since the report before this one; null in the first. */
+  readonly rates: StatusRates | null;
+}
+
+/** A second. */
+export interface StatusRates {
+  /** How long the reports are apart. */
+  readonly seconds: number;
+  readonly packets: number;
+  readonly verdicts: { readonly [verdict in VerdictName]: number };
+  readonly reasons: { readonly [reason in ReasonName]: number };
 }
 
 export interface ProgramStatus {
@@ -75,6 +86,7 @@ export type StatusWarningCode =
   | "gateway-mac"
   | "next-hop"
   | "mtu"
+  | "config"
   | "interrupted"
   | "no-interfaces";
 
@@ -129,6 +141,7 @@ const WARNING_CODES = {
   "gateway-mac": "The neighbour table has another MAC address for the next hop than the maps.",
   "next-hop": "The next hop cannot be reached, or cannot be told.",
   mtu: "The interface's MTU is less than what the program may send.",
+  config: "The config has a VIP that the maps do not have, or the other way round.",
   interrupted: "A change was interrupted; the next attach or detach completes it.",
   "no-interfaces": "The program is attached to no interface.",
 } as const satisfies { readonly [code in StatusWarningCode]: string };
@@ -139,7 +152,10 @@ const program = z.strictObject({
   tag: z.string().meta({ description: "The kernel's digest of its instructions." }),
   objectDigest: z.string().meta({ description: "SHA-256 of the object file that it was loaded from." }),
   isShippedObject: z.boolean().meta({ description: "Whether this version of lamna comes with that object." }),
-  loadedAt: z.iso.datetime().meta({ description: "When it was loaded into the kernel, in UTC." }),
+  loadedAt: z
+    .string()
+    .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+    .meta({ description: "When it was loaded into the kernel, in UTC." }),
 });
 
 const networkInterface = z.strictObject({
@@ -202,6 +218,25 @@ const mapUse = z.strictObject({
   capacity: count("Entries, without the spares that changes go through."),
 });
 
+const rate = (description: string) => z.number().min(0).meta({ description });
+
+const rates = z.strictObject({
+  seconds: rate("How long this report is after the one before."),
+  packets: rate("Packets a second."),
+  verdicts: z.strictObject({
+    pass: rate("Packets a second."),
+    drop: rate("Packets a second."),
+    tx: rate("Packets a second."),
+    redirect: rate("Packets a second."),
+    aborted: rate("Packets a second."),
+  } satisfies { [verdict in VerdictName]: z.ZodType<number> }),
+  reasons: z.strictObject(
+    Object.fromEntries(REASON_NAMES.map((name) => [name, rate("Packets a second.")])) as {
+      [reason in ReasonName]: ReturnType<typeof rate>;
+    },
+  ),
+});
+
 const verdicts = z.strictObject({
   pass: count("XDP_PASS: handed to the host's own network stack."),
   drop: count("XDP_DROP."),
@@ -230,5 +265,8 @@ export const statusReportSchema: z.ZodType<StatusReport> = z
     backends: z.array(backend).meta({ description: "Every address that a VIP has." }),
     flows: z.strictObject({ ipv4: flowTable, ipv6: flowTable }),
     maps: z.strictObject({ vips: mapUse, rings: mapUse, backends: mapUse }),
+    rates: rates
+      .nullable()
+      .meta({ description: "With --watch, since the report before; null in the first." }),
   })
   .meta({ title: "Lamna status report", description: "What `lamna status --json` prints." });

@@ -31,17 +31,24 @@ export function readCounters(dataplane: Dataplane, names: MapNames): Counters {
 }
 
 function readReasons(dataplane: Dataplane): Counters["reasons"] {
-  const map = dataplane.map("reason_counters");
   const sums = new Array<bigint>(REASON_NAMES.length).fill(0n);
-  for (let cpu = 0; cpu < dataplane.cpuCount; cpu++) {
-    const { packets } = reasonBlock.read(map.read(cpu));
-    for (let reason = 0; reason < sums.length; reason++) sums[reason]! += packets[reason]!;
+  for (const counts of readReasonsByCpu(dataplane)) {
+    for (let reason = 0; reason < sums.length; reason++) sums[reason]! += counts[reason]!;
   }
   const entries = REASON_NAMES.map((name, reason) => [name, sums[reason]!] as const);
   return Object.fromEntries(entries) as Counters["reasons"];
 }
 
-function readTraffic(dataplane: Dataplane, name: string): (id: number) => Traffic {
+/** For each CPU the packets of each reason, by its number. Throws MapError. */
+export function readReasonsByCpu(dataplane: Dataplane): (readonly bigint[])[] {
+  const map = dataplane.map("reason_counters");
+  return Array.from({ length: dataplane.cpuCount }, (_, cpu) =>
+    reasonBlock.read(map.read(cpu)).packets.slice(0, REASON_NAMES.length),
+  );
+}
+
+/** `name`: "vip_counters" or "backend_counters". What was counted under an id, over all CPUs. Throws MapError. */
+export function readTraffic(dataplane: Dataplane, name: string): (id: number) => Traffic {
   const map = dataplane.map(name);
   const stride = map.maxEntries / dataplane.cpuCount;
   return (id) => {

@@ -11,6 +11,7 @@ export interface ProgramInfo {
   readonly name: string;
   /** A digest of its instructions, 16 hexadecimal digits. Maps and the values of options do not count. */
   readonly tag: string;
+  /** To the second: the host's clocks, of which it is told, go no finer together. */
   readonly loadedAt: Date;
 }
 
@@ -29,7 +30,7 @@ export function programInfo(program: Descriptor): ProgramInfo {
     id: info.u32(ID),
     name: textOf(bytes.subarray(NAME.offset, NAME.offset + NAME.sizeBytes)),
     tag: Buffer.from(bytes.subarray(TAG.offset, TAG.offset + TAG.sizeBytes)).toString("hex"),
-    loadedAt: new Date(bootTimeMs() + Number(info.u64(LOAD_TIME)) / 1e6),
+    loadedAt: new Date(1000 * Math.round((bootTimeMs() + Number(info.u64(LOAD_TIME)) / 1e6) / 1000)),
   };
 }
 
