@@ -12,6 +12,7 @@
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { Bench } from "tinybench";
+import { attachSuite } from "./attach.bench.ts";
 import { captureSuite } from "./capture.bench.ts";
 import { interpreterSuite } from "./interpreter.bench.ts";
 import { kernelSuite } from "./kernel.bench.ts";
@@ -29,6 +30,7 @@ import {
 import { vethSuite } from "./veth.bench.ts";
 
 const SUITES: { readonly [name: string]: (options: SuiteOptions) => Suite | Promise<Suite> } = {
+  attach: attachSuite,
   capture: captureSuite,
   interpreter: interpreterSuite,
   kernel: kernelSuite,

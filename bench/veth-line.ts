@@ -125,6 +125,11 @@ export class VethLine {
     }
   }
 
+  /** Runs a command in the line's namespace to its end, and returns what it printed. The interface of the far end is `far`. */
+  run(command: string, args: readonly string[]): string {
+    return this.#namespace.run(command, args);
+  }
+
   close(): void {
     this.#undo.run();
   }

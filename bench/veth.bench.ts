@@ -3,34 +3,20 @@
  * on the way costs: XDP_TX and nothing else. `--object FILE` measures another object in the same run.
  */
 import type { Descriptor } from "../dataplane/kernel/descriptor.ts";
-import { ethernet, ipv4, ipv6, tcp } from "../test/packets/frame.ts";
 import { openForeignObject } from "./foreign-object.ts";
 import { openKernelBalancer, requireKernel } from "./kernel-balancer.ts";
 import type { BenchTask, Suite, SuiteOptions } from "./suite.ts";
-import { FAR_MAC, loadProgram, NEAR_MAC, type Traffic, VethLine } from "./veth-line.ts";
+import { loadProgram, type Traffic, VethLine } from "./veth-line.ts";
 import { bounce, FRAME_BYTES } from "./veth-programs.ts";
+import { BALANCER_CONFIG, IPV4_FRAME, IPV6_FRAME } from "./veth-traffic.ts";
 
 const FRAMES = 200_000;
-
-const CONFIG = `
-version: 1
-settings: {gatewayMac: "${NEAR_MAC}"}
-vips:
-  - {address: 10.200.1.1, port: 80, protocol: tcp, backends: [{address: 10.0.0.1}, {address: 10.0.0.2}, {address: 10.0.0.3}]}
-  - {address: "2001:db8::1", port: 80, protocol: tcp, backends: [{address: "fd00::1"}, {address: "fd00::2"}]}
-`;
-
-/** Of an established connection. */
-const SEGMENT = tcp({ sourcePort: 31337, targetPort: 80 });
-const ETHERNET = { destination: FAR_MAC, source: NEAR_MAC, padToBytes: FRAME_BYTES };
-const IPV4 = ethernet(ETHERNET, ipv4({ source: "192.0.2.1", destination: "10.200.1.1" }, SEGMENT));
-const IPV6 = ethernet(ETHERNET, ipv6({ source: "2001:db8:1::1", destination: "2001:db8::1" }, SEGMENT));
 
 export async function vethSuite({ object }: SuiteOptions): Promise<Suite> {
   requireKernel();
   const line = new VethLine();
   try {
-    const balancer = await openKernelBalancer(CONFIG);
+    const balancer = await openKernelBalancer(BALANCER_CONFIG);
     const foreign = object === undefined ? undefined : await openForeignObject(object);
     const measure = (
       name: string,
@@ -56,33 +42,38 @@ export async function vethSuite({ object }: SuiteOptions): Promise<Suite> {
       goal: "goal: 2.8 million packets/s where a bare XDP_TX makes 3.3: at most 1.18 times its time a packet",
       tasks: [
         measure("bare XDP_TX", loadProgram("bounce", bounce()), {
-          frame: IPV4,
+          frame: IPV4_FRAME,
           flows: 1,
           backBytes: FRAME_BYTES,
         }),
         measure("balancer, IPv4, 1 flow", balancer.program, {
-          frame: IPV4,
+          frame: IPV4_FRAME,
           flows: 1,
           backBytes: FRAME_BYTES + 20,
         }),
         measure("balancer, IPv4, 1024 flows", balancer.program, {
-          frame: IPV4,
+          frame: IPV4_FRAME,
           flows: 1024,
           backBytes: FRAME_BYTES + 20,
         }),
         measure("balancer, IPv4, 65536 flows", balancer.program, {
-          frame: IPV4,
+          frame: IPV4_FRAME,
           flows: 65536,
           backBytes: FRAME_BYTES + 20,
         }),
         measure("balancer, IPv6, 1024 flows", balancer.program, {
-          frame: IPV6,
+          frame: IPV6_FRAME,
           flows: 1024,
           backBytes: FRAME_BYTES + 40,
         }),
         ...(foreign === undefined
           ? []
-          : [measure(`${foreign.name}, IPv4, 1024 flows`, foreign.program, { frame: IPV4, flows: 1024 })]),
+          : [
+              measure(`${foreign.name}, IPv4, 1024 flows`, foreign.program, {
+                frame: IPV4_FRAME,
+                flows: 1024,
+              }),
+            ]),
       ],
       baseline: "bare XDP_TX",
       close: async () => {

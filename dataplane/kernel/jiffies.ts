@@ -1,6 +1,6 @@
 /**
  * How long a jiffy is. The program's clock is bpf_jiffies64; its unit, 1/HZ seconds, is fixed when a kernel is built, and no interface tells
- * it. So it is measured: a tiny program reads jiffies and a clock together, again and again.
+ * it. So it is measured: a tiny program reads jiffies and a clock together, twice.
  */
 import { assemble } from "../isa/assemble.ts";
 import { encode } from "../isa/encoding.ts";
@@ -36,45 +36,41 @@ export interface ClockSample {
 
 /** What kernel/Kconfig.hz offers. Alpha and MIPS have others. */
 const USUAL_TICKS = [100, 250, 300, 1000] as const;
-/** Apart from its neighbours by 20 % at least; a machine that is busy is off by a few percent. */
-const ERROR_MAX = 0.05;
-/** Two ticks of the slowest. */
-const WINDOW_NS = 20_000_000n;
-/** A jiffy that was seen to begin within this time. */
-const EDGE_NS = 200_000n;
-const WINDOWS_MAX = 12;
-/** Bounds the search where the clock does not go at all. */
-const SEARCH_NS = 500_000_000n;
+/** Between the two readings of a try, in turn. 80 ms tell 250 from 300 with the tolerance below; more help a machine that is held up. */
+const WINDOWS_MS = [80, 160, 320, 640] as const;
+/**
+ * How far the count of jiffies between two readings may be from the time between them: one, since readings fall anywhere within a jiffy, and
+ * half a one, since the interrupt that counts them may be late.
+ */
+const JIFFIES_OFF = 1.5;
 
 let measured: number | undefined;
 
 /**
- * Ticks per second of bpf_jiffies64 on the running kernel. Takes 40 to 70 ms the first time, blocking. Throws KernelError: "io" when the clock cannot
+ * Ticks per second of bpf_jiffies64 on the running kernel. Takes 80 ms the first time, asleep and blocking. Throws KernelError: "io" when the clock cannot
  * be measured, and what loading a program throws.
  */
 export function measureTicksPerSecond(): number {
-  measured ??= withClockProgram(ticksPerSecondOf);
+  measured ??= withClockProgram((sample) => ticksPerSecondOf(sample, sleep));
   return measured;
 }
 
 /**
- * Two windows that agree on one of the usual numbers decide. A window goes from the beginning of one jiffy to that of another at least 20 ms later; a
- * beginning counts when two readings around it are close together, so that a process that was held up meanwhile takes no part. `sample` reads both clocks.
+ * The one usual number that two readings allow. Both clocks are read within a few nanoseconds of each other, however long the process was held up
+ * before or after, so a busy machine makes a window longer, and the answer surer. The beginning of a jiffy is not looked for: on a busy machine
+ * that is when the process loses its CPU, and it is never seen.
  */
-export function ticksPerSecondOf(sample: () => ClockSample): number {
+export function ticksPerSecondOf(sample: () => ClockSample, pause: (ms: number) => void): number {
   const rates: number[] = [];
-  const votes = new Map<number, number>();
-  for (let window = 0; window < WINDOWS_MAX; window++) {
-    const start = nextEdge(sample);
-    let end = start;
-    while (end.timeNs - start.timeNs < WINDOW_NS) end = nextEdge(sample);
-    const rate = (Number(end.jiffies - start.jiffies) * 1e9) / Number(end.timeNs - start.timeNs);
-    rates.push(rate);
-    const ticks = USUAL_TICKS.find((usual) => Math.abs(rate / usual - 1) <= ERROR_MAX);
-    if (ticks === undefined) continue;
-    const count = (votes.get(ticks) ?? 0) + 1;
-    if (count === 2) return ticks;
-    votes.set(ticks, count);
+  for (const windowMs of WINDOWS_MS) {
+    const start = sample();
+    pause(windowMs);
+    const end = sample();
+    const jiffies = Number(end.jiffies - start.jiffies);
+    const seconds = Number(end.timeNs - start.timeNs) / 1e9;
+    const possible = USUAL_TICKS.filter((ticks) => Math.abs(jiffies - ticks * seconds) <= JIFFIES_OFF);
+    if (possible.length === 1) return possible[0]!;
+    rates.push(jiffies / seconds);
   }
   const seen = rates.map((rate) => rate.toFixed(0)).join(", ");
   const why = `${seen} ticks a second were measured, expected ${USUAL_TICKS.join(", ")}`;
@@ -83,20 +79,8 @@ export function ticksPerSecondOf(sample: () => ClockSample): number {
 
 const OPERATION = "measure the kernel's clock";
 
-/** The first reading of a jiffy that has just begun. */
-function nextEdge(sample: () => ClockSample): ClockSample {
-  const first = sample();
-  let previous = first;
-  for (;;) {
-    const now = sample();
-    if (now.jiffies !== previous.jiffies && now.timeNs - previous.timeNs <= EDGE_NS) return now;
-    if (now.timeNs - first.timeNs > SEARCH_NS) {
-      throw new KernelError("io", OPERATION, "no jiffy was seen to begin within half a second", {
-        remedy: "try again when the machine is less busy",
-      });
-    }
-    previous = now;
-  }
+function sleep(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 function withClockProgram<T>(use: (sample: () => ClockSample) => T): T {
