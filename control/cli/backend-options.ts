@@ -4,7 +4,7 @@ import { KernelError } from "../../dataplane/kernel/kernel-error.ts";
 import { AddressError, type IpAddress, parseIpAddress } from "../model/address.ts";
 import { type IpPrefix, parseIpPrefix } from "../model/prefix.ts";
 
-const DEFAULT_PIN_DIRECTORY = "/sys/fs/bpf/lamna-backend";
+export const DEFAULT_PIN_DIRECTORY = "/sys/fs/bpf/lamna-backend";
 /** How long to wait for another command that changes the same instance. */
 export const LOCK_WAIT_MS = 5000;
 

@@ -7,6 +7,7 @@ import { attachCommand } from "./attach.ts";
 import { backendCommand } from "./backend.ts";
 import { checkCommand } from "./check.ts";
 import { detachCommand } from "./detach.ts";
+import { doctorCommand } from "./doctor.ts";
 import { describeFailure, EXIT_CODES, UsageError } from "./exit.ts";
 import { objectCommand } from "./object.ts";
 import { painterFor } from "./output.ts";
@@ -21,6 +22,7 @@ Examples:
                                           what would happen to these packets?
   lamna replay --config config.yaml --in edge.pcapng --expect before.pcapng
                                           is it still what happened before?
+  lamna doctor eth0 --config config.yaml  is this host fit for it?
   lamna attach eth0 --config config.yaml  forward packets of this interface
   lamna status --watch                    what does it do?
   lamna detach                            end it
@@ -54,6 +56,7 @@ function lamna(): Command {
     attachCommand(),
     statusCommand(),
     detachCommand(),
+    doctorCommand(),
     checkCommand(),
     objectCommand(),
     replayCommand(),

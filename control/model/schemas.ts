@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { configSchema } from "./config-schema.ts";
+import { doctorReportSchema } from "./doctor-report.ts";
 import { REASON_NAMES, REASONS } from "./reasons.ts";
 import { replayReportSchema } from "./replay-report.ts";
 import { statusReportSchema } from "./status-report.ts";
@@ -15,6 +16,7 @@ export function schemaFiles(): ReadonlyMap<string, string> {
   const reasons = REASON_NAMES.map((name) => ({ name, ...REASONS[name] }));
   return new Map([
     ["config.schema.json", json({ $comment: GENERATED, ...configJsonSchema() })],
+    ["doctor-report.schema.json", json({ $comment: GENERATED, ...z.toJSONSchema(doctorReportSchema) })],
     ["replay-report.schema.json", json({ $comment: GENERATED, ...z.toJSONSchema(replayReportSchema) })],
     ["reasons.json", json(reasons)],
     ["status-report.schema.json", json({ $comment: GENERATED, ...z.toJSONSchema(statusReportSchema) })],

@@ -1,5 +1,6 @@
 /** Network interfaces as rtnetlink shows them (include/uapi/linux/if_link.h, net/core/rtnetlink.c). Needs no privilege. */
 import { IS_LITTLE_ENDIAN, viewOf } from "./host-order.ts";
+import type { IpBytes } from "./ip-bytes.ts";
 import { KernelError } from "./kernel-error.ts";
 import { NetlinkSocket, withNetlink } from "./netlink.ts";
 import {
@@ -42,6 +43,8 @@ export interface InterfaceInfo {
   readonly lower: number | undefined;
   /** 802.1Q or 802.1ad VLAN id of a "vlan". */
   readonly vlanId: number | undefined;
+  /** Of a tunnel that takes packets of one sender only: its address. */
+  readonly tunnelRemote: IpBytes | undefined;
   /** Set up by somebody (IFF_UP). */
   readonly isUp: boolean;
   /** And able to send (IFF_LOWER_UP). */
@@ -75,6 +78,7 @@ const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const IFLA_INFO_SLAVE_KIND = 4;
 const IFLA_VLAN_ID = 1;
+const IFLA_IPTUN_REMOTE = 3;
 const IFLA_XDP_ATTACHED = 2;
 const IFLA_XDP_PROG_ID = 4;
 const IFLA_XDP_DRV_PROG_ID = 5;
@@ -87,6 +91,9 @@ const IFF_NOARP = 0x80;
 const IFF_LOWER_UP = 0x10000;
 /** IFNAMSIZ, with its NUL. */
 const NAME_BYTES_MAX = 16;
+
+/** Those whose data is of enum IFLA_IPTUN_* (include/uapi/linux/if_tunnel.h). */
+const TUNNEL_KINDS: ReadonlySet<string> = new Set(["ipip", "sit", "ip6tnl"]);
 
 /** Every interface of this network namespace, by ifindex. Throws KernelError. */
 export function listInterfaces(): InterfaceInfo[] {
@@ -157,8 +164,9 @@ export function decodeLink({ type, payload }: NetlinkMessage): InterfaceInfo | u
   const flags = view.getUint32(8, IS_LITTLE_ENDIAN);
   const linkInfo = nested(attributes, IFLA_LINKINFO);
   const kind = readText(linkInfo.get(IFLA_INFO_KIND));
-  const vlanId =
-    kind === "vlan" ? parseAttributes(linkInfo.get(IFLA_INFO_DATA) ?? NOTHING).get(IFLA_VLAN_ID) : undefined;
+  const data = nested(linkInfo, IFLA_INFO_DATA);
+  const vlanId = kind === "vlan" ? data.get(IFLA_VLAN_ID) : undefined;
+  const remote = TUNNEL_KINDS.has(kind ?? "") ? data.get(IFLA_IPTUN_REMOTE) : undefined;
   const mac = attributes.get(IFLA_ADDRESS);
   const mtuMax = readU32(attributes.get(IFLA_MAX_MTU));
   return {
@@ -172,6 +180,7 @@ export function decodeLink({ type, payload }: NetlinkMessage): InterfaceInfo | u
     masterKind: readText(linkInfo.get(IFLA_INFO_SLAVE_KIND)),
     lower: attributes.has(IFLA_LINK_NETNSID) ? undefined : nonzero(readU32(attributes.get(IFLA_LINK))),
     vlanId: vlanId?.length === 2 ? viewOf(vlanId).getUint16(0, IS_LITTLE_ENDIAN) : undefined,
+    tunnelRemote: remote?.some((byte) => byte !== 0) === true ? remote.slice() : undefined,
     isUp: (flags & IFF_UP) !== 0,
     hasCarrier: (flags & IFF_LOWER_UP) !== 0,
     isLoopback: (flags & IFF_LOOPBACK) !== 0,
