@@ -158,14 +158,16 @@ export class PinLayout {
     return isClean ? "clean" : "discarded";
   }
 
-  /** Takes the program off every interface and removes all files, and the directory too where its place allows it. */
+  /** Takes the program off every interface and removes all files, and the directory too where it is this user's. */
   remove(): void {
     this.#removeContents();
-    removePinDirectory(this.directory);
+    this.removeIfEmpty();
   }
 
+  /** Leaves a directory that was made for another user, who may not be able to make it again. */
   removeIfEmpty(): void {
-    if (listPins(this.directory).length === 0) removePinDirectory(this.directory);
+    const owner = statSync(this.directory, { throwIfNoEntry: false })?.uid;
+    if (owner === process.geteuid?.()) removePinDirectory(this.directory);
   }
 
   /** Lets go of maps that are pinned and not among these. */

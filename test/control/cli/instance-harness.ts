@@ -71,7 +71,12 @@ export class InstanceHarness {
 
   /** Runs `lamna`, with --pin-dir, to its end. */
   run(host: string, command: string, ...args: readonly string[]): CliRun {
-    const { status, stdout, stderr } = spawnSync("nsenter", this.#command(host, command, args), {
+    return this.runVersion(this.#main, host, command, ...args);
+  }
+
+  /** As `run`, another version of it: `main` is that one's main.js. */
+  runVersion(main: string, host: string, command: string, ...args: readonly string[]): CliRun {
+    const { status, stdout, stderr } = spawnSync("nsenter", this.#command(main, host, command, args), {
       encoding: "utf8",
       timeout: 60_000,
       env: plainEnvironment(),
@@ -86,7 +91,7 @@ export class InstanceHarness {
     command: string,
     ...args: readonly string[]
   ): Promise<boolean> {
-    const child = spawn("nsenter", this.#command(host, command, args), {
+    const child = spawn("nsenter", this.#command(this.#main, host, command, args), {
       stdio: "ignore",
       env: plainEnvironment(),
     });
@@ -104,8 +109,8 @@ export class InstanceHarness {
   }
 
   /** nsenter becomes node, so that what is killed is lamna. */
-  #command(host: string, command: string, args: readonly string[]): string[] {
-    const cli = [process.execPath, this.#main, command, ...args, "--pin-dir", this.pinDirectory];
+  #command(main: string, host: string, command: string, args: readonly string[]): string[] {
+    const cli = [process.execPath, main, command, ...args, "--pin-dir", this.pinDirectory];
     return [`--net=${this.spaces.path(host)}`, ...cli];
   }
 }
