@@ -21,7 +21,7 @@ describe.skipIf(lacks("what end-to-end tests leave behind", namespaces))("nothin
   test.for([
     { how: "passes", says: /1 passed/, status: 0 },
     { how: "fails", says: /expected .* to have a length of 2 but got 1/, status: 1 },
-    { how: "fails-to-build", says: /ip -n \S+ -batch -: exit 1: /, status: 1 },
+    { how: "fails-to-build", says: /ip link add .*mtu/, status: 1 },
   ])("by a run that $how", async ({ how, says, status }) => {
     const run = startRun(how);
     const said = collected(run.child);

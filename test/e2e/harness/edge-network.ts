@@ -34,7 +34,7 @@ export const UDP_ECHO_PORTS = [7000, 7001] as const;
 
 /** Of the links that carry encapsulated packets: room for an IPv6 header around 1500 bytes. */
 export const FABRIC_MTU = 1600;
-const CLIENT_MTU = 1500;
+export const CLIENT_MTU = 1500;
 
 export interface EdgeOptions {
   readonly backends: number;
@@ -61,22 +61,18 @@ export class EdgeNetwork {
   readonly router: Namespace;
   readonly balancer: Namespace;
   readonly clientHost: Namespace;
+  readonly #cpus: readonly number[];
   #client: Client | undefined;
   #backends: EdgeBackend[] = [];
 
   /** Builds the network, and starts client and servers. What fails on the way is removed again. */
   static async create(options: EdgeOptions): Promise<EdgeNetwork> {
     sweep();
-    const network = new EdgeNetwork();
+    const network = new EdgeNetwork(options);
     try {
       network.#connectClient(options);
       network.#connectBalancer(options);
-      // With one queue all is one CPU's; with several, queue and CPU both go by the flow's hash.
-      const { hopMtu, queues = 1 } = options;
-      network.router.spreadFlows(
-        hopMtu === undefined ? "client0" : "hop0",
-        queues > 1 ? availableParallelism() : 1,
-      );
+      network.router.spreadFlows(options.hopMtu === undefined ? "client0" : "hop0", network.#cpus);
       for (let index = 0; index < options.backends; index++)
         network.#backends.push(await network.#addBackend(index, options));
       network.#client = await Client.start(network.clientHost);
@@ -87,7 +83,15 @@ export class EdgeNetwork {
     }
   }
 
-  private constructor() {
+  /**
+   * A veth interface is served by the CPU that sends to it, and a balancer with one queue must not hop between CPUs, whose flows are their
+   * own. So with one queue all processes run on one CPU, and with several queues packets take queue and CPU by their flow's hash.
+   */
+  private constructor({ queues = 1 }: EdgeOptions) {
+    const cpuCount = availableParallelism();
+    // Test files that run at the same time take different ones.
+    const own = Number(process.env.VITEST_POOL_ID ?? 0) % cpuCount;
+    this.#cpus = queues > 1 ? Array.from({ length: cpuCount }, (_, cpu) => cpu) : [own];
     this.router = this.#host("router", true);
     this.balancer = this.#host("balancer");
     this.clientHost = this.#host("client");
@@ -114,7 +118,8 @@ export class EdgeNetwork {
   }
 
   #host(role: string, isRouter = false): Namespace {
-    return new Namespace(`${this.name}-${role}`, { isRouter, undo: this.undo });
+    const cpu = this.#cpus.length === 1 ? this.#cpus[0] : undefined;
+    return new Namespace(`${this.name}-${role}`, { isRouter, cpu, undo: this.undo });
   }
 
   #connectClient({ hopMtu }: EdgeOptions): void {
@@ -198,8 +203,9 @@ export class EdgeNetwork {
     );
     const vips = [VIP4, VIP6, SECOND_VIP4, SECOND_VIP6];
     namespace.ip(
-      `route add default via 10.${network}.0.1`,
-      `route add ::/0 via fd00:${network}::1`,
+      // What is behind the router is not as large as the fabric.
+      `route add default via 10.${network}.0.1 mtu ${CLIENT_MTU}`,
+      `route add ::/0 via fd00:${network}::1 mtu ${CLIENT_MTU}`,
       ...vips.map((vip) =>
         vip.includes(":") ? `address add ${vip}/128 dev lo nodad` : `address add ${vip}/32 dev lo`,
       ),

@@ -17,12 +17,21 @@ const SYSCTLS = {
 
 const FORWARDING = { "net/ipv4/ip_forward": 1, "net/ipv6/conf/all/forwarding": 1 } as const;
 
+export interface NamespaceOptions {
+  readonly isRouter: boolean;
+  /** Where its processes run; undefined: wherever the kernel likes. */
+  readonly cpu?: number | undefined;
+  readonly undo: Undo;
+}
+
 export class Namespace {
   readonly name: string;
+  readonly #cpu: number | undefined;
   readonly #undo: Undo;
 
-  constructor(name: string, { isRouter, undo }: { readonly isRouter: boolean; readonly undo: Undo }) {
+  constructor(name: string, { isRouter, cpu, undo }: NamespaceOptions) {
     this.name = name;
+    this.#cpu = cpu;
     this.#undo = undo;
     run("ip", ["netns", "add", name]);
     undo.add(`namespace ${name}`, () => run("ip", ["netns", "delete", name]));
@@ -87,15 +96,16 @@ export class Namespace {
    * Lets packets that come in by an interface be processed by these CPUs, always the same for a flow, as RSS would on a NIC: otherwise
    * it is whichever CPU the sender happens to run on.
    */
-  spreadFlows(interfaceName: string, cpuCount: number): void {
-    const mask = ((1n << BigInt(cpuCount)) - 1n).toString(16);
+  spreadFlows(interfaceName: string, cpus: readonly number[]): void {
+    const mask = cpus.reduce((bits, cpu) => bits | (1n << BigInt(cpu)), 0n).toString(16);
     // Only `ip netns exec` shows the namespace's own interfaces in /sys.
     const file = `/sys/class/net/${interfaceName}/queues/rx-0/rps_cpus`;
     run("ip", ["netns", "exec", this.name, "sh", "-c", `echo ${mask} > ${file}`]);
   }
 
-  /** nsenter keeps the mounts, so that pins in /sys/fs/bpf stay in sight; `ip netns exec` mounts another /sys. It becomes the command, by exec. */
+  /** nsenter keeps the mounts, so that pins in /sys/fs/bpf stay in sight; `ip netns exec` mounts another /sys. By exec it becomes the command. */
   #enter(command: string, args: readonly string[]): string[] {
-    return [`--net=${NAMESPACES}/${this.name}`, "--", command, ...args];
+    const pin = this.#cpu === undefined ? [] : ["taskset", "--cpu-list", `${this.#cpu}`];
+    return [`--net=${NAMESPACES}/${this.name}`, "--", ...pin, command, ...args];
   }
 }

@@ -16,6 +16,8 @@ export interface VethOptions {
   readonly queues?: number;
 }
 
+const HOUR_MS = 3_600_000;
+
 export function connectVeth(left: VethEnd, right: VethEnd, { mtu, queues = 1 }: VethOptions): void {
   const end = ({ namespace, name, mac }: VethEnd): string[] => [
     ...["name", name, "netns", namespace.name, "address", mac, "mtu", `${mtu}`],
@@ -23,6 +25,11 @@ export function connectVeth(left: VethEnd, right: VethEnd, { mtu, queues = 1 }: 
   ];
   run("ip", ["link", "add", ...end(left), "type", "veth", "peer", ...end(right)]);
   for (const { namespace, name, addresses } of [left, right]) {
+    // Whom it has found it does not ask after again: a timer would do that, on whichever CPU.
+    namespace.sysctl({
+      [`net/ipv4/neigh/${name}/base_reachable_time_ms`]: HOUR_MS,
+      [`net/ipv6/neigh/${name}/base_reachable_time_ms`]: HOUR_MS,
+    });
     namespace.ip(
       ...addresses.map(
         (address) => `address add ${address} dev ${name}${address.includes(":") ? " nodad" : ""}`,

@@ -25,6 +25,7 @@ export class UdpEchoPeer implements EchoPeer {
   #lost = 0;
   #moves = 0;
   #error: string | null = null;
+  #isInFlight = false;
   #isEnding = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -59,40 +60,57 @@ export class UdpEchoPeer implements EchoPeer {
     return this.#opened;
   }
 
-  async close(): Promise<void> {
+  /** Waits for the datagram in flight: to a closed socket its answer would be an ICMP error's cause. */
+  close(): Promise<void> {
     this.#isEnding = true;
+    return new Promise((resolve) => {
+      if (this.#error !== null) {
+        resolve();
+        return;
+      }
+      this.#socket.once("close", () => resolve());
+      if (!this.#isInFlight) this.#end();
+    });
+  }
+
+  #end(): void {
     clearTimeout(this.#timer);
-    if (this.#error === null) this.#socket.close();
+    this.#socket.close();
   }
 
   #send(): void {
     if (this.#isEnding || this.#error !== null) return;
     this.#sent = this.#bytes.next(this.#target.chunkBytes);
+    this.#isInFlight = true;
     this.#number += 1;
     this.#sent.writeUInt32BE(this.#number, 0);
     this.#socket.send(this.#sent);
     this.#timer = setTimeout(() => {
       this.#lost += 1;
-      this.#send();
+      this.#isInFlight = false;
+      if (this.#isEnding) this.#end();
+      else this.#send();
     }, LOST_MS);
   }
 
   /** The datagram as it was sent, and behind it the name of who answered. */
   #receive(message: Buffer): void {
-    if (this.#isEnding || this.#error !== null) return;
+    if (this.#error !== null) return;
     if (message.length < NUMBER_BYTES || message.readUInt32BE(0) !== this.#number) return;
     if (!message.subarray(0, this.#sent.length).equals(this.#sent)) {
       this.#fail(`datagram ${this.#number} came back changed`);
       return;
     }
     clearTimeout(this.#timer);
+    this.#isInFlight = false;
     const backend = message.subarray(this.#sent.length).toString();
     if (this.#backend !== null && this.#backend !== backend) this.#moves += 1;
     this.#backend = backend;
     this.#echoes += 1;
     this.#open();
     this.onProgress();
-    this.#timer = setTimeout(() => this.#send(), this.#target.pauseMs);
+    if (this.#isEnding) this.#end();
+    else this.#timer = setTimeout(() => this.#send(), this.#target.pauseMs);
   }
 
   #fail(error: string): void {
