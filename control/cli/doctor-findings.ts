@@ -2,7 +2,7 @@
 import { listDefaultRoutes, readBackendFacts } from "../../dataplane/kernel/backend-facts.ts";
 import { readInterfaceFacts } from "../../dataplane/kernel/interface-facts.ts";
 import type { KernelFacts } from "../../dataplane/kernel/kernel-facts.ts";
-import { type InterfaceInfo, listInterfaces, readInterface } from "../../dataplane/kernel/links.ts";
+import { type InterfaceInfo, listInterfaces } from "../../dataplane/kernel/links.ts";
 import { readPinned } from "../../dataplane/kernel/pinned-facts.ts";
 import type { PrivilegeFacts } from "../../dataplane/kernel/privilege-facts.ts";
 import { judgeBackend } from "../doctor/backend.ts";
@@ -18,6 +18,7 @@ import { judgeBuffers, judgeInstance, judgeLink, judgeNativeXdp, judgeOccupants 
 import type { IpAddress } from "../model/address.ts";
 import type { Config } from "../model/config.ts";
 import type { DoctorGroup } from "../model/doctor-report.ts";
+import { findInterfaces } from "./network-interfaces.ts";
 
 export interface DoctorRequest {
   /** Names as given; none: those that seem to be meant. */
@@ -33,7 +34,7 @@ interface HostFacts {
   readonly privileges: PrivilegeFacts;
 }
 
-/** Throws KernelError. */
+/** Throws KernelError, and UsageError for an interface that is not there. */
 export async function examineBalancer(request: DoctorRequest, host: HostFacts): Promise<DoctorGroup[]> {
   const { config } = request;
   const all = listInterfaces();
@@ -66,7 +67,7 @@ export async function examineBalancer(request: DoctorRequest, host: HostFacts): 
   return groups;
 }
 
-/** Throws KernelError. */
+/** Throws KernelError, and UsageError for an interface that is not there. */
 export function examineBackend(request: DoctorRequest, host: HostFacts): DoctorGroup[] {
   const { config } = request;
   const all = listInterfaces();
@@ -104,7 +105,7 @@ function chooseInterfaces(
   all: readonly InterfaceInfo[],
   pinned: readonly string[],
 ): InterfaceInfo[] {
-  if (names.length > 0) return [...new Set(names)].map(readInterface);
+  if (names.length > 0) return findInterfaces(names);
   const attached = all.filter(({ name }) => pinned.includes(name));
   if (attached.length > 0) return attached;
   const usable = all.filter(({ isUp, isLoopback, mac }) => isUp && !isLoopback && mac !== undefined);

@@ -1,6 +1,7 @@
 /** Is the kernel new enough, and set up so that programs run fast? */
 import type { FeatureFact, KernelFacts, KernelFeature } from "../../dataplane/kernel/kernel-facts.ts";
-import { type Finding, listed, ok, problem, unknown, warning } from "./finding.ts";
+import { type Finding, ok, problem, unknown, warning } from "./finding.ts";
+import { isBefore } from "./version.ts";
 
 /** The oldest that Lamna is tested on. */
 const OLDEST = [5, 10] as const;
@@ -35,10 +36,9 @@ export function judgeKernel(facts: KernelFacts): Finding[] {
   ];
 }
 
-function judgeVersion({ release, version: [major, minor] }: KernelFacts): Finding {
-  const isOld = major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]);
+function judgeVersion({ release, version }: KernelFacts): Finding {
   const found = `Linux ${release}`;
-  if (!isOld) return ok("version", found);
+  if (!isBefore(version, OLDEST)) return ok("version", found);
   return problem("version", found, `Lamna needs Linux ${OLDEST.join(".")} or later`);
 }
 
@@ -102,10 +102,9 @@ function judgeLockdown({ lockdown }: KernelFacts): Finding {
   return ok("lockdown", lockdown === "none" ? "none" : `${lockdown}, which allows for all that Lamna does`);
 }
 
-function judgeMemlock({ version: [major, minor], memlockBytes }: KernelFacts): Finding[] {
-  const isCounted = major < MEMCG_SINCE[0] || (major === MEMCG_SINCE[0] && minor < MEMCG_SINCE[1]);
-  if (!isCounted || memlockBytes === undefined) return [];
-  const found = `at most ${memlockBytes} bytes of locked memory, which maps count as before Linux ${listed([MEMCG_SINCE.join(".")])}`;
+function judgeMemlock({ version, memlockBytes }: KernelFacts): Finding[] {
+  if (!isBefore(version, MEMCG_SINCE) || memlockBytes === undefined) return [];
+  const found = `at most ${memlockBytes} bytes of locked memory, which maps count as before Linux ${MEMCG_SINCE.join(".")}`;
   if (memlockBytes >= MEMLOCK_BYTES_MIN) return [ok("locked memory", found)];
   return [
     warning("locked memory", found, '"ulimit -l unlimited", or LimitMEMLOCK=infinity in a systemd unit'),

@@ -3,6 +3,7 @@ import type { InterfaceFacts, XdpProgramFact } from "../../dataplane/kernel/inte
 import type { PinnedFacts } from "../../dataplane/kernel/pinned-facts.ts";
 import { type Finding, listed, ok, problem, unknown, warning } from "./finding.ts";
 import { NATIVE_XDP_SINCE } from "./native-drivers.ts";
+import { isBefore, type Version } from "./version.ts";
 
 /** A page less headers and headroom: what drivers take without frames of several buffers, give or take. */
 const SINGLE_BUFFER_MTU = 3498;
@@ -19,7 +20,7 @@ export function judgeLink({ info }: InterfaceFacts): Finding {
   return ok("link", `up, ${formatMac(mac)}`);
 }
 
-export function judgeNativeXdp(facts: InterfaceFacts, version: readonly [number, number]): Finding {
+export function judgeNativeXdp(facts: InterfaceFacts, version: Version): Finding {
   const check = "native XDP";
   const driver = facts.driver.driver?.driver ?? facts.info.kind ?? "";
   const named = driver === "" ? "the driver" : `driver ${driver}`;
@@ -44,8 +45,8 @@ export function judgeNativeXdp(facts: InterfaceFacts, version: readonly [number,
       generic,
     );
   }
-  const isOld = version[0] < since[0] || (version[0] === since[0] && version[1] < since[1]);
-  if (isOld) return warning(check, `${named} has it only since Linux ${since.join(".")}`, generic);
+  if (isBefore(version, since))
+    return warning(check, `${named} has it only since Linux ${since.join(".")}`, generic);
   return ok(check, `${named} has it since Linux ${since.join(".")}`);
 }
 

@@ -10,6 +10,7 @@ import { missingCapabilities } from "./capabilities.ts";
 import { Descriptor } from "./descriptor.ts";
 import { parseCpuList, readHostFile, readSysctl } from "./host-files.ts";
 import { IS_LITTLE_ENDIAN } from "./host-order.ts";
+import { isAtLeast, type KernelVersion, parseVersion } from "./kernel-version.ts";
 import { libbpf } from "./libbpf.ts";
 import { NativeStruct } from "./native.ts";
 import { readInfo } from "./program-info.ts";
@@ -28,13 +29,13 @@ export interface FeatureFact {
   readonly isThere: boolean;
   readonly how: "tried" | "types" | "version";
   /** The first version that has it: major and minor. */
-  readonly since: readonly [number, number];
+  readonly since: KernelVersion;
 }
 
 export interface KernelFacts {
   /** As `uname -r` has it. */
   readonly release: string;
-  readonly version: readonly [major: number, minor: number];
+  readonly version: KernelVersion;
   readonly features: readonly FeatureFact[];
   /** net.core.bpf_jit_enable: 0 off, 1 on, 2 on and printing. Only the first network namespace shows it. */
   readonly jit: number | undefined;
@@ -52,7 +53,7 @@ export interface KernelFacts {
 /** `types`: names in the kernel's BTF that came with the feature. */
 const FEATURES: readonly {
   readonly feature: KernelFeature;
-  readonly since: readonly [number, number];
+  readonly since: KernelVersion;
   readonly types: readonly string[];
   readonly attempt?: () => boolean;
 }[] = [
@@ -94,19 +95,6 @@ export function readKernelFacts(): KernelFacts {
     memlockBytes: memlockLimit(readHostFile("/proc/self/limits") ?? ""),
     onlineCpus: parseCpuList(readHostFile("/sys/devices/system/cpu/online") ?? ""),
   };
-}
-
-/** "6.1.0-18-amd64" as [6, 1]; [0, 0] for what is no version. */
-export function parseVersion(text: string): [number, number] {
-  const match = /^([0-9]+)\.([0-9]+)/.exec(text);
-  return match === null ? [0, 0] : [Number(match[1]), Number(match[2])];
-}
-
-export function isAtLeast(
-  [major, minor]: readonly [number, number],
-  [leastMajor, leastMinor]: readonly [number, number],
-): boolean {
-  return major > leastMajor || (major === leastMajor && minor >= leastMinor);
 }
 
 /** The soft limit of /proc/self/limits (proc_pid_limits(5)), in bytes. */

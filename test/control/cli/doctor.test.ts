@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { DoctorFinding, DoctorReport } from "../../../control/model/doctor-report.ts";
-import { TestNetwork } from "../../dataplane/kernel/network.ts";
+import { Namespaces } from "../../dataplane/kernel/namespaces.ts";
 import { bpffs, lacks, libbpf, namespaces } from "../../needs.ts";
 import { type JsonSchema, violations } from "../model/json-schema.ts";
 import { buildCli, type CliRun, ROOT, runCli } from "./built-cli.ts";
@@ -28,10 +28,10 @@ test.for([
 });
 
 describe.skipIf(lacks("doctor in namespaces", namespaces, libbpf, bpffs))("in namespaces", () => {
-  const network = new TestNetwork("doctor");
+  const network = new Namespaces("doctor");
   let folder: string;
-  let balancer: string;
-  let backend: string;
+  const balancer = "lb";
+  const backend = "be";
 
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "lamna-doctor-"));
@@ -43,19 +43,17 @@ describe.skipIf(lacks("doctor in namespaces", namespaces, libbpf, bpffs))("in na
       join(folder, "gateway.yaml"),
       'version: 1\nsettings: {gatewayMac: "02:00:00:00:00:09"}\nvips: []\n',
     );
-    balancer = network.namespace("lb");
-    backend = network.namespace("be");
-    const router = network.namespace("rt");
-    network.ip(
-      router,
-      `link add r1 address 02:00:00:00:01:01 mtu 1600 type veth peer name e0 address 02:00:00:00:01:02 mtu 1600 netns ${balancer}
-       link add r2 address 02:00:00:00:02:01 type veth peer name e0 address 02:00:00:00:02:02 netns ${backend}
+    for (const name of [balancer, backend, "rt"]) network.add(name);
+    network.ipLines(
+      "rt",
+      `link add r1 address 02:00:00:00:01:01 mtu 1600 type veth peer name e0 address 02:00:00:00:01:02 mtu 1600 netns @lb
+       link add r2 address 02:00:00:00:02:01 type veth peer name e0 address 02:00:00:00:02:02 netns @be
        addr add 10.1.0.1/24 dev r1
        addr add 10.2.0.1/24 dev r2
        link set r1 up
        link set r2 up`,
     );
-    network.ip(
+    network.ipLines(
       balancer,
       `addr add 10.1.0.2/24 dev e0
        link set e0 up
@@ -64,7 +62,7 @@ describe.skipIf(lacks("doctor in namespaces", namespaces, libbpf, bpffs))("in na
        link set idle up
        link set idle-end up`,
     );
-    network.ip(
+    network.ipLines(
       backend,
       `addr add 10.2.0.2/24 dev e0
        link set e0 up
@@ -74,7 +72,6 @@ describe.skipIf(lacks("doctor in namespaces", namespaces, libbpf, bpffs))("in na
     network.run(backend, "sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.e0.rp_filter=0");
   });
   afterAll(() => {
-    network.remove();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -90,7 +87,7 @@ describe.skipIf(lacks("doctor in namespaces", namespaces, libbpf, bpffs))("in na
 
   function inside(space: string, command: readonly string[]): CliRun {
     const { NO_COLOR: _no, FORCE_COLOR: _force, ...env } = process.env;
-    const entered = [`--net=/run/netns/${space}`, ...command];
+    const entered = [`--net=${network.path(space)}`, ...command];
     const { status, stdout, stderr } = spawnSync("nsenter", entered, { encoding: "utf8", env });
     return { status, stdout, stderr };
   }
@@ -139,7 +136,7 @@ describe.skipIf(lacks("doctor in namespaces", namespaces, libbpf, bpffs))("in na
   test("the program of somebody else is in the way, by id, name and mode", () => {
     // iproute2 attaches without a link, and Lamna knows nothing of it.
     const object = join(ROOT, "dataplane/xdp/balancer.bpf.o");
-    network.ip(balancer, `link set dev idle xdpgeneric obj ${object} sec xdp`);
+    network.ipLines(balancer, `link set dev idle xdpgeneric obj ${object} sec xdp`);
     try {
       const found = report(doctor(balancer, ["idle", "--json"]));
       expect(findings(found, "XDP programs")).toMatchObject([
@@ -150,7 +147,7 @@ describe.skipIf(lacks("doctor in namespaces", namespaces, libbpf, bpffs))("in na
         { state: "problem", found: expect.stringMatching(/^program [0-9]+ in generic mode/) },
       ]);
     } finally {
-      network.ip(balancer, "link set dev idle xdpgeneric off");
+      network.ipLines(balancer, "link set dev idle xdpgeneric off");
     }
   });
 
@@ -163,7 +160,7 @@ describe.skipIf(lacks("doctor in namespaces", namespaces, libbpf, bpffs))("in na
     expect(findings(found, "features")).toMatchObject([{ found: expect.not.stringContaining("tried") }]);
     expect(findings(found, "link")).toMatchObject([{ state: "ok" }]);
 
-    network.ip(balancer, "neigh flush dev e0");
+    network.ipLines(balancer, "neigh flush dev e0");
     const unseen = report(doctor(balancer, ["--json"], { as: NOBODY }));
     expect(findings(unseen, "next hop")).toMatchObject([
       { state: "unknown", found: expect.stringContaining("10.1.0.1") },

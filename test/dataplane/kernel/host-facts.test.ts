@@ -4,12 +4,8 @@ import { release } from "node:os";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseCpuList, readHostFile, readSysctl } from "../../../dataplane/kernel/host-files.ts";
-import {
-  isAtLeast,
-  memlockLimit,
-  parseVersion,
-  readKernelFacts,
-} from "../../../dataplane/kernel/kernel-facts.ts";
+import { memlockLimit, readKernelFacts } from "../../../dataplane/kernel/kernel-facts.ts";
+import { parseVersion } from "../../../dataplane/kernel/kernel-version.ts";
 import { readPinned } from "../../../dataplane/kernel/pinned-facts.ts";
 import { readPrivilegeFacts } from "../../../dataplane/kernel/privilege-facts.ts";
 import { chooseReceiveInterrupts, parseInterrupts } from "../../../dataplane/kernel/queue-interrupts.ts";
@@ -29,21 +25,6 @@ test.for([
 test("no list of CPUs takes long", () => {
   expect(parseCpuList("0-999999999").length).toBeLessThan(10_000);
   fc.assert(fc.property(fc.string(), (text) => Array.isArray(parseCpuList(text))));
-});
-
-test.for([
-  ["6.1.0-18-amd64", [6, 1]],
-  ["5.10", [5, 10]],
-  ["6.18.44-fc-v657", [6, 18]],
-  ["strange", [0, 0]],
-] as const)("the version of %j", ([text, version]) => {
-  expect(parseVersion(text)).toEqual(version);
-});
-
-test("versions compare by number", () => {
-  expect(isAtLeast([5, 10], [5, 9])).toBe(true);
-  expect(isAtLeast([6, 1], [5, 18])).toBe(true);
-  expect(isAtLeast([5, 9], [5, 10])).toBe(false);
 });
 
 test.for([

@@ -1,5 +1,6 @@
 /** Interfaces, addresses and drivers of a namespace of the test's own, as the kernel shows them; and what this kernel may not have, from bytes. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { spawn } from "node:child_process";
+import { beforeAll, describe, expect, test } from "vitest";
 import { listAddresses } from "../../../dataplane/kernel/addresses.ts";
 import { readEthtool } from "../../../dataplane/kernel/ethtool.ts";
 import { formatIpBytes, formatMacBytes } from "../../../dataplane/kernel/ip-bytes.ts";
@@ -7,17 +8,17 @@ import { decodeLink, listInterfaces, RTM_NEWLINK, readInterface } from "../../..
 import { emitPayload, u32Attribute } from "../../../dataplane/kernel/netlink-message.ts";
 import { readXdpFeatures } from "../../../dataplane/kernel/xdp-features.ts";
 import { lacks, linuxSince, namespaces } from "../../needs.ts";
-import { TestNetwork } from "./network.ts";
+import { Namespaces } from "./namespaces.ts";
 
 describe.skipIf(lacks("interfaces of a namespace", namespaces))("interfaces of a namespace", () => {
-  const network = new TestNetwork("links");
+  const network = new Namespaces("links");
 
   beforeAll(() => {
-    const here = network.namespace("a");
-    const there = network.namespace("b");
-    network.ip(
-      here,
-      `link add e0 address 02:00:00:00:00:01 mtu 1600 numrxqueues 3 numtxqueues 2 type veth peer name far netns ${there}
+    network.add("a", { hasIpv6: true });
+    network.add("b");
+    network.ipLines(
+      "a",
+      `link add e0 address 02:00:00:00:00:01 mtu 1600 numrxqueues 3 numtxqueues 2 type veth peer name far netns @b
        link add v0 type veth peer name v1
        link add br0 type bridge
        link set v0 master br0
@@ -26,9 +27,8 @@ describe.skipIf(lacks("interfaces of a namespace", namespaces))("interfaces of a
        addr add fd01::2/64 dev e0 nodad
        addr add 10.100.0.1/32 dev lo`,
     );
-    network.enter(here);
+    network.enter("a");
   });
-  afterAll(() => network.remove());
 
   test("each is there, by ifindex", () => {
     const found = listInterfaces();
@@ -93,8 +93,30 @@ describe.skipIf(lacks("interfaces of a namespace", namespaces))("interfaces of a
   });
 
   test("a feature that is switched is seen so", () => {
-    network.run(network.name("a"), "ethtool", "-K", "v1", "gro", "on");
+    network.run("a", "ethtool", "-K", "v1", "gro", "on");
     expect(readEthtool("v1").features.get("rx-gro")).toEqual({ isOn: true, isFixed: false });
+  });
+
+  test("interfaces that come and go while they are listed leave the list whole", async () => {
+    // Dumps that a change disturbs are begun again; each answer has what was there all the time, once.
+    const batch = Array.from(
+      { length: 150 },
+      (_, index) => `link add x${index} type bridge\nlink del x${index}\n`,
+    );
+    const churn = spawn("ip", ["-batch", "-"], { stdio: ["pipe", "ignore", "inherit"] });
+    churn.stdin.end(batch.join(""));
+    const ended = new Promise<number | null>((resolve) => churn.once("close", resolve));
+    let isEnded = false;
+    void ended.then(() => {
+      isEnded = true;
+    });
+    while (!isEnded) {
+      const names = listInterfaces().map(({ name }) => name);
+      expect(names).toEqual(expect.arrayContaining(["br0", "e0", "lo", "v0", "v1"]));
+      expect(new Set(names).size).toBe(names.length);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await ended).toBe(0);
   });
 
   test("a bridge has no rings, and says so by saying nothing", () => {

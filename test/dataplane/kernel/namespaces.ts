@@ -15,6 +15,7 @@ const CLONE_NEWNET = 0x40000000;
 export class Namespaces {
   readonly #prefix: string;
   readonly #names = new Set<string>();
+  #home: number | undefined;
 
   /** Call at the top of a test file. `label` tells it from other files. */
   constructor(label: string) {
@@ -27,11 +28,11 @@ export class Namespaces {
     });
   }
 
-  /** Makes a namespace with its loopback up, and without the kernel's own IPv6 traffic. */
-  add(name: string): void {
+  /** Makes a namespace with its loopback up, and, unless IPv6 is asked for, without the kernel's own IPv6 traffic. */
+  add(name: string, { hasIpv6 = false }: { readonly hasIpv6?: boolean } = {}): void {
     run("ip", ["netns", "add", this.#full(name)]);
     this.#names.add(name);
-    this.run(name, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1");
+    if (!hasIpv6) this.run(name, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1");
     this.ip(name, "link", "set", "lo", "up");
   }
 
@@ -49,6 +50,15 @@ export class Namespaces {
 
   ip(name: string, ...args: readonly string[]): string {
     return run("ip", ["-n", this.#full(name), ...args]);
+  }
+
+  /** Several commands of `ip`, one a line; @name stands for the namespace of that name. */
+  ipLines(name: string, commands: string): void {
+    for (const line of commands.split("\n")) {
+      const words = line.trim().split(/\s+/);
+      if (words[0] === "") continue;
+      this.ip(name, ...words.map((word) => (word.startsWith("@") ? this.#full(word.slice(1)) : word)));
+    }
   }
 
   /** Runs a program inside, and throws when it fails. */
@@ -80,7 +90,23 @@ export class Namespaces {
     }
   }
 
+  /** Moves this thread into the namespace until remove(): sockets that are opened and programs that are run from now on are there. */
+  enter(name: string): void {
+    this.#home ??= openSync("/proc/thread-self/ns/net", "r");
+    const target = openSync(this.path(name), "r");
+    try {
+      checked(libc().setns(target, CLONE_NEWNET), `enter ${name}`);
+    } finally {
+      closeSync(target);
+    }
+  }
+
   remove(): void {
+    if (this.#home !== undefined) {
+      checked(libc().setns(this.#home, CLONE_NEWNET), "go home");
+      closeSync(this.#home);
+      this.#home = undefined;
+    }
     for (const name of this.#names) spawnSync("ip", ["netns", "del", this.#full(name)]);
     this.#names.clear();
   }

@@ -1,26 +1,25 @@
 /** The next hop out of the running kernel's tables, over veth pairs. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { parseIpAddress } from "../../../control/model/address.ts";
 import { formatIpBytes, formatMacBytes } from "../../../dataplane/kernel/ip-bytes.ts";
 import { KernelError } from "../../../dataplane/kernel/kernel-error.ts";
 import { readInterface } from "../../../dataplane/kernel/links.ts";
 import { type NextHop, type NextHopOptions, resolveNextHop } from "../../../dataplane/kernel/next-hop.ts";
 import { lacks, namespaces } from "../../needs.ts";
-import { TestNetwork } from "./network.ts";
+import { Namespaces } from "./namespaces.ts";
 
 describe.skipIf(lacks("next hops over veth", namespaces))("next hops over veth", () => {
-  const network = new TestNetwork("hop");
-  let router: string;
+  const network = new Namespaces("hop");
 
   // balancer e0 --- router r0, and balancer p0 (a port of the bridge br0) --- router r1. r0 has two addresses, .1 and .3, with one MAC; .77
   // is a host with another, by a permanent entry.
   beforeAll(() => {
-    const balancer = network.namespace("lb");
-    router = network.namespace("rt");
-    network.ip(
-      balancer,
-      `link add e0 address 02:00:00:00:01:02 type veth peer name r0 address 02:00:00:00:01:01 netns ${router}
-       link add p0 address 02:00:00:00:02:02 type veth peer name r1 address 02:00:00:00:02:01 netns ${router}
+    network.add("lb", { hasIpv6: true });
+    network.add("rt", { hasIpv6: true });
+    network.ipLines(
+      "lb",
+      `link add e0 address 02:00:00:00:01:02 type veth peer name r0 address 02:00:00:00:01:01 netns @rt
+       link add p0 address 02:00:00:00:02:02 type veth peer name r1 address 02:00:00:00:02:01 netns @rt
        link add br0 address 02:00:00:00:02:02 type bridge
        link set p0 master br0
        link set e0 up
@@ -34,8 +33,8 @@ describe.skipIf(lacks("next hops over veth", namespaces))("next hops over veth",
        link set silent-end up
        addr add 10.3.0.2/24 dev silent`,
     );
-    network.ip(
-      router,
+    network.ipLines(
+      "rt",
       `addr add 10.1.0.1/24 dev r0
        addr add 10.1.0.3/24 dev r0
        addr add fd01::1/64 dev r0 nodad
@@ -43,8 +42,8 @@ describe.skipIf(lacks("next hops over veth", namespaces))("next hops over veth",
        link set r0 up
        link set r1 up`,
     );
-    network.ip(
-      balancer,
+    network.ipLines(
+      "lb",
       `route add default via 10.1.0.1
        route add default via 10.2.0.1 dev br0 metric 50
        -6 route add default via fd01::1
@@ -57,9 +56,8 @@ describe.skipIf(lacks("next hops over veth", namespaces))("next hops over veth",
        route add 10.30.0.0/16 via 10.3.0.1
        neigh add 10.1.0.77 lladdr 02:00:00:00:00:77 dev e0 nud permanent`,
     );
-    network.enter(balancer);
+    network.enter("lb");
   });
-  afterAll(() => network.remove());
 
   test.for<{ name: string; device?: string; to: string[]; expected: object }>([
     {
@@ -229,20 +227,20 @@ describe.skipIf(lacks("next hops over veth", namespaces))("next hops over veth",
   });
 
   test("an interface without ARP, whose neighbours get its own MAC, is an error", async () => {
-    network.ip(
-      router,
+    network.ipLines(
+      "rt",
       `link add mute type veth peer name mute-end
        link set mute arp off up
        link set mute-end up
        addr add 10.4.0.2/24 dev mute`,
     );
-    network.enter(router);
+    network.enter("rt");
     try {
       await expect(resolve("mute", ["10.4.0.1"])).rejects.toThrow(/does not resolve addresses.*arp on/);
-      network.ip(router, "link set mute down");
+      network.ip("rt", "link", "set", "mute", "down");
       await expect(resolve("mute", ["10.4.0.1"])).rejects.toThrow(/is down; "ip link set mute up"/);
     } finally {
-      network.enter(network.name("lb"));
+      network.enter("lb");
     }
   });
 

@@ -5,31 +5,30 @@ import { KernelError } from "../../../dataplane/kernel/kernel-error.ts";
 import type { NextHop } from "../../../dataplane/kernel/next-hop.ts";
 import { type NextHopWatch, watchNextHop } from "../../../dataplane/kernel/watch-next-hop.ts";
 import { lacks, namespaces } from "../../needs.ts";
-import { TestNetwork } from "./network.ts";
+import { Namespaces } from "./namespaces.ts";
 
 describe.skipIf(lacks("watching next hops", namespaces))("watching a next hop", () => {
-  let network: TestNetwork;
+  const network = new Namespaces("watch");
   let watch: NextHopWatch | undefined;
   let answers: (NextHop | KernelError)[];
   let arrived: () => void;
 
   beforeEach(() => {
-    network = new TestNetwork("watch");
-    const balancer = network.namespace("lb");
-    const router = network.namespace("rt");
-    network.ip(
-      balancer,
-      `link add e0 type veth peer name r0 address 02:00:00:00:01:01 netns ${router}
+    network.add("lb");
+    network.add("rt");
+    network.ipLines(
+      "lb",
+      `link add e0 type veth peer name r0 address 02:00:00:00:01:01 netns @rt
        link set e0 up
        addr add 10.1.0.2/24 dev e0`,
     );
-    network.ip(
-      router,
+    network.ipLines(
+      "rt",
       `addr add 10.1.0.1/24 dev r0
        link set r0 up`,
     );
-    network.ip(balancer, "route add default via 10.1.0.1");
-    network.enter(balancer);
+    network.ipLines("lb", "route add default via 10.1.0.1");
+    network.enter("lb");
     answers = [];
     arrived = () => {};
   });
@@ -67,43 +66,43 @@ describe.skipIf(lacks("watching next hops", namespaces))("watching a next hop", 
     start();
     expect(shown(await answer(0))).toMatchObject({ mac: "02:00:00:00:01:01", address: "10.1.0.1" });
     // As a router that takes over: it announces the address with its own MAC.
-    network.ip(
-      network.name("rt"),
+    network.ipLines(
+      "rt",
       `link set r0 address 02:00:00:00:01:99
        neigh flush dev r0`,
     );
-    network.ip(network.name("lb"), "neigh replace 10.1.0.1 lladdr 02:00:00:00:01:99 dev e0 nud reachable");
+    network.ipLines("lb", "neigh replace 10.1.0.1 lladdr 02:00:00:00:01:99 dev e0 nud reachable");
     expect(shown(await answer(1))).toMatchObject({ mac: "02:00:00:00:01:99", address: "10.1.0.1" });
   });
 
   test("an entry that is forgotten is asked for again", async () => {
     start();
     await answer(0);
-    network.ip(network.name("rt"), "link set r0 address 02:00:00:00:01:77");
-    network.ip(network.name("lb"), "neigh del 10.1.0.1 dev e0");
+    network.ipLines("rt", "link set r0 address 02:00:00:00:01:77");
+    network.ipLines("lb", "neigh del 10.1.0.1 dev e0");
     expect(shown(await answer(1))).toMatchObject({ mac: "02:00:00:00:01:77" });
   });
 
   test("a route that changes, goes and comes back", async () => {
     start();
     await answer(0);
-    network.ip(network.name("rt"), "addr add 10.1.0.3/24 dev r0");
-    network.ip(network.name("lb"), "route replace default via 10.1.0.3 mtu 1400");
+    network.ipLines("rt", "addr add 10.1.0.3/24 dev r0");
+    network.ipLines("lb", "route replace default via 10.1.0.3 mtu 1400");
     expect(shown(await answer(1))).toMatchObject({ address: "10.1.0.3", mtu: 1400 });
 
-    network.ip(network.name("lb"), "route del default");
+    network.ipLines("lb", "route del default");
     const error = await answer(2);
     expect(error).toBeInstanceOf(KernelError);
     expect((error as KernelError).message).toContain("no default route");
 
-    network.ip(network.name("lb"), "route add default via 10.1.0.1");
+    network.ipLines("lb", "route add default via 10.1.0.1");
     expect(shown(await answer(3))).toMatchObject({ address: "10.1.0.1", mtu: 1500 });
   });
 
   test("an interface that goes away is told as an error", async () => {
     start();
     await answer(0);
-    network.ip(network.name("lb"), "link del e0");
+    network.ipLines("lb", "link del e0");
     expect(await answer(1)).toMatchObject({ code: expect.stringMatching(/no-interface|not-found/) });
   });
 
@@ -112,7 +111,7 @@ describe.skipIf(lacks("watching next hops", namespaces))("watching a next hop", 
     await answer(0);
     watch!.close();
     watch!.close();
-    network.ip(network.name("lb"), "route del default");
+    network.ipLines("lb", "route del default");
     // Time enough for what would come.
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(answers).toHaveLength(1);
