@@ -1,5 +1,6 @@
 /** From a configuration to maps: planning a change of one VIP with 1000 backends, and applying it on the simulator. */
-import { openProgrammedSimulator, TICKS_PER_SECOND } from "../control/cli/replay-simulator.ts";
+import { TICKS_PER_SECOND } from "../control/cli/programmed-dataplane.ts";
+import { openProgrammedSimulator } from "../control/cli/replay-simulator.ts";
 import { readShippedObject } from "../control/cli/shipped-object.ts";
 import type { Config } from "../control/model/config.ts";
 import { parseConfig } from "../control/model/config-file.ts";

@@ -13,12 +13,7 @@ const ROWS_AFTER = 2;
 export function describeComparison(result: ComparisonResult, style: TextStyle): string[] {
   const { expectedName, foundPackets, expectedPackets, differingPackets, differences } = result;
   const { paint } = style;
-  const verdicts =
-    result.verdictsCompared === 0
-      ? "bytes compared; it has no verdicts"
-      : result.verdictsCompared < expectedPackets
-        ? `bytes compared, and ${formatCount(result.verdictsCompared)} verdicts`
-        : "bytes and verdicts compared";
+  const verdicts = describeCompared(result);
   if (isAsExpected(result)) {
     const what = `${formatCount(foundPackets)} ${plural(foundPackets, "packet")} as in ${expectedName}`;
     return [`${paint("green", what)} (${verdicts})`];
@@ -37,6 +32,17 @@ export function describeComparison(result: ComparisonResult, style: TextStyle): 
   return lines;
 }
 
+/** What was compared, in words. */
+function describeCompared({ verdictsCompared, skippedPackets, expectedPackets }: ComparisonResult): string {
+  const skipped =
+    skippedPackets === 0 ? "" : `; ${formatCount(skippedPackets)} not comparable, as they did not run`;
+  if (verdictsCompared === 0) return `bytes compared; it has no verdicts${skipped}`;
+  if (verdictsCompared < expectedPackets - skippedPackets) {
+    return `bytes compared, and ${formatCount(verdictsCompared)} verdicts${skipped}`;
+  }
+  return `bytes and verdicts compared${skipped}`;
+}
+
 function describeDifference(difference: Difference, style: TextStyle): string[] {
   const { number, sinceStartNs, verdict, offset, found, expected } = difference;
   const time = sinceStartNs === undefined ? "" : `, ${formatDuration(sinceStartNs)} into the capture`;
@@ -44,17 +50,26 @@ function describeDifference(difference: Difference, style: TextStyle): string[] 
   if (verdict !== undefined) {
     lines.push(`  verdict ${describeVerdict(verdict.found)}, expected ${describeVerdict(verdict.expected)}`);
   }
+  lines.push(...describeBytes({ offset, found, expected }, style));
+  return lines;
+}
+
+/** Both packets around the first byte that differs, and what field it is in. */
+export function describeBytes(
+  { offset, found, expected }: Pick<Difference, "offset" | "found" | "expected">,
+  style: TextStyle,
+): string[] {
+  const lines: string[] = [];
   if (found.length !== expected.length) lines.push(`  ${found.length} bytes, expected ${expected.length}`);
-  if (offset !== undefined) {
-    const [foundTarget, expectedTarget] = [outerDestination(found), outerDestination(expected)];
-    if (foundTarget !== undefined && expectedTarget !== undefined && foundTarget !== expectedTarget) {
-      lines.push(`  to ${foundTarget}, expected ${expectedTarget}`);
-    }
-    const telling = tellingOffset(found, expected, offset);
-    const what = telling === offset ? "first different byte" : "first different byte but for checksums";
-    lines.push(`  ${what} at offset ${telling}${describeField(difference, telling)}`);
-    lines.push(...hexdumpBeside(found, expected, telling, style).map((line) => `  ${line}`));
+  if (offset === undefined) return lines;
+  const [foundTarget, expectedTarget] = [outerDestination(found), outerDestination(expected)];
+  if (foundTarget !== undefined && expectedTarget !== undefined && foundTarget !== expectedTarget) {
+    lines.push(`  to ${foundTarget}, expected ${expectedTarget}`);
   }
+  const telling = tellingOffset(found, expected, offset);
+  const what = telling === offset ? "first different byte" : "first different byte but for checksums";
+  lines.push(`  ${what} at offset ${telling}${describeField({ found, expected }, telling)}`);
+  lines.push(...hexdumpBeside(found, expected, telling, style).map((line) => `  ${line}`));
   return lines;
 }
 
@@ -67,11 +82,12 @@ function tellingOffset(found: Uint8Array, expected: Uint8Array, first: number): 
   return first;
 }
 
-function fieldAt(found: Uint8Array, expected: Uint8Array, offset: number): FrameField | undefined {
+/** The header field that a byte is in, by the expected frame where it has one. */
+export function fieldAt(found: Uint8Array, expected: Uint8Array, offset: number): FrameField | undefined {
   return frameFieldAt(expected, offset) ?? frameFieldAt(found, offset);
 }
 
-function describeField({ found, expected }: Difference, offset: number): string {
+function describeField({ found, expected }: Pick<Difference, "found" | "expected">, offset: number): string {
   const field = fieldAt(found, expected, offset);
   if (field === undefined) return "";
   const values = [field.format(found), field.format(expected)] as const;

@@ -26,10 +26,11 @@ export const MEASURED_PACKETS_MIN = 1000;
 export function buildReport(
   config: Config,
   counts: ReplayCounts,
-  run: { readonly engine: ReplayReport["engine"]; readonly packets: number; readonly simulationNs: number },
+  run: Pick<ReplayReport, "engine" | "packets" | "notComparable"> & { readonly simulationNs: number },
 ): ReplayReport {
   return {
     packets: run.packets,
+    notComparable: run.notComparable,
     verdicts: counts.verdicts,
     reasons: reasonCounts(counts.counters),
     vips: config.vips.map((vip, v) => vipReport(vip, counts.counters.vips[v]!, counts.traffic[v]!)),

@@ -1,16 +1,15 @@
 /**
- * The run itself: packets from the capture, one after another and in its order, through the NIC, and what became of each to
+ * The run itself: packets from the capture, one after another and in its order, through the program, and what became of each to
  * whoever wants it: the output file, the comparison, the tallies. Time is the capture's.
  */
 import type { CaptureReader } from "../../dataplane/capture/capture-reader.ts";
 import { FLAG_HAS_TIMESTAMP, type PacketBatch } from "../../dataplane/capture/packet-batch.ts";
 import type { PacketToWrite, PcapngWriter } from "../../dataplane/capture/pcapng-writer.ts";
 import { type TimestampClock, timestampClock } from "../../dataplane/capture/timestamp.ts";
-import type { FrameOutcome } from "../../dataplane/nic/nic.ts";
 import type { Config } from "../model/config.ts";
 import type { VerdictName } from "../model/reasons.ts";
+import type { FrameResult, NotRun, ProgrammedDataplane } from "./programmed-dataplane.ts";
 import type { Comparison } from "./replay-comparison.ts";
-import type { ProgrammedSimulator } from "./replay-simulator.ts";
 import { TrafficTally } from "./replay-traffic.ts";
 import { verdictName } from "./replay-verdict.ts";
 
@@ -22,14 +21,17 @@ const UINT32_MAX = 0xffff_ffff;
 
 /** What has been run. */
 export interface RunTotals {
+  /** Those that ran. */
   packets: number;
   bytes: number;
+  /** Those that the engine does not run. */
+  readonly notComparable: { [why in NotRun]: number };
   cutPackets: number;
   readonly verdicts: { [verdict in VerdictName]: number };
   firstNs: bigint | undefined;
   earliestNs: bigint | undefined;
   latestNs: bigint | undefined;
-  /** Wall-clock time in the NIC: copying the frame in, choosing the queue, and the program. */
+  /** Wall-clock time in the dataplane: copying the frame in, choosing the queue, and the program. */
   simulationMs: number;
   readonly tally: TrafficTally;
 }
@@ -37,12 +39,14 @@ export interface RunTotals {
 export interface RunInputs {
   readonly config: Config;
   readonly reader: CaptureReader;
-  readonly programmed: ProgrammedSimulator;
+  readonly programmed: ProgrammedDataplane;
   readonly writer: PcapngWriter | undefined;
   readonly comparison: Comparison | undefined;
   /** Called every few milliseconds. */
   readonly onProgress: (packets: number) => void;
 }
+
+type HandedResult = Pick<FrameResult, "frame"> & { readonly code: number | undefined };
 
 export class ReplayRun {
   /** As far as the run has come. */
@@ -61,6 +65,8 @@ export class ReplayRun {
     id: 0,
     verdict: 0,
   };
+  /** Packets of the capture so far, run or not. */
+  #handed = 0;
   #nowNs = 0n;
   #yieldedMs: number = performance.now();
 
@@ -70,13 +76,14 @@ export class ReplayRun {
     this.totals = {
       packets: 0,
       bytes: 0,
+      notComparable: { "too-short": 0, "too-long": 0 },
       cutPackets: 0,
       verdicts: { pass: 0, drop: 0, tx: 0, redirect: 0, aborted: 0 },
       firstNs: undefined,
       earliestNs: undefined,
       latestNs: undefined,
       simulationMs: 0,
-      tally: new TrafficTally(config, programmed.names, programmed.simulator),
+      tally: new TrafficTally(config, programmed.names, programmed.dataplane),
     };
   }
 
@@ -105,7 +112,7 @@ export class ReplayRun {
   }
 
   #runSlice(batch: PacketBatch, start: number, end: number): void {
-    const counters = this.#inputs.programmed.simulator.map("vip_counters");
+    const counters = this.#inputs.programmed.dataplane.map("vip_counters");
     // The counters are mapped for a slice at a time: mapping costs more than a look at one.
     counters.withView(0, counters.maxEntries, (bytes) => {
       const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
@@ -115,11 +122,18 @@ export class ReplayRun {
 
   #runPacket(batch: PacketBatch, i: number, vipCounters: Uint32Array): void {
     const { totals } = this;
+    const { programmed } = this.#inputs;
     const frame = batch.packet(i);
     this.#setTime(batch, i);
+    const whyNot = programmed.whyNotRun(frame);
+    if (whyNot !== undefined) {
+      totals.notComparable[whyNot]++;
+      this.#hand(batch, i, { frame, code: undefined });
+      return;
+    }
 
     const startMs = performance.now();
-    const outcome = this.#inputs.programmed.nic.process(frame, this.#nowNs);
+    const outcome = programmed.process(frame, this.#nowNs);
     totals.simulationMs += performance.now() - startMs;
 
     const verdict = verdictName(outcome.code);
@@ -142,11 +156,13 @@ export class ReplayRun {
     this.#nowNs = ns < 0n ? 0n : ns; // no clock of the kernel is negative
   }
 
-  #hand(batch: PacketBatch, i: number, outcome: FrameOutcome): void {
+  /** A packet that did not run has no code: it is written as it came in, without a verdict, and compared with nothing. */
+  #hand(batch: PacketBatch, i: number, result: HandedResult): void {
     const { writer, comparison } = this.#inputs;
+    const number = this.#handed++;
     if (writer === undefined && comparison === undefined) return;
     const { totals } = this;
-    const { frame } = outcome;
+    const { frame, code } = result;
     if (writer !== undefined) {
       const packet = this.#packet;
       packet.interfaceIndex = batch.interfaceIndexes[i]!;
@@ -156,25 +172,29 @@ export class ReplayRun {
       packet.capturedBytes = frame.length;
       const grownBytes = batch.originalBytes[i]! + frame.length - batch.capturedBytes[i]!;
       packet.originalBytes = Math.min(grownBytes, UINT32_MAX);
-      packet.id = totals.packets;
-      packet.verdict = outcome.code;
+      packet.id = number;
+      packet.verdict = code;
       writer.write(packet);
+    }
+    if (code === undefined) {
+      comparison?.skip();
+      return;
     }
     const hasTime = (batch.flags[i]! & FLAG_HAS_TIMESTAMP) !== 0;
     comparison?.compare({
-      number: totals.packets,
+      number,
       sinceStartNs: hasTime && totals.firstNs !== undefined ? this.#nowNs - totals.firstNs : undefined,
       bytes: frame,
       offset: 0,
       sizeBytes: frame.length,
-      verdict: outcome.code,
+      verdict: code,
     });
   }
 
   async #giveWay(): Promise<void> {
     const nowMs = performance.now();
     if (nowMs - this.#yieldedMs < YIELD_EVERY_MS) return;
-    this.#inputs.onProgress(this.totals.packets);
+    this.#inputs.onProgress(this.#handed);
     await new Promise((resolve) => setImmediate(resolve));
     this.#yieldedMs = performance.now();
   }

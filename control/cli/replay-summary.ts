@@ -1,7 +1,7 @@
 /** The report for people: what was replayed, how fast, what became of the packets and why, and who got them. */
 import { formatMac, type MacAddress } from "../model/mac.ts";
 import { REASON_NAMES, REASONS, type VerdictName } from "../model/reasons.ts";
-import type { ReplayReport, VipReport } from "../model/replay-report.ts";
+import type { NotComparable, ReplayReport, VipReport } from "../model/replay-report.ts";
 import { formatBytes, formatCount, type Style } from "./output.ts";
 import { printable } from "./printable.ts";
 import {
@@ -76,7 +76,24 @@ function describeReplay(facts: RunFacts, report: ReplayReport, { paint }: TextSt
       `  forwarded to ${formatMac(facts.placeholderMac)}, a placeholder: the config gives no gatewayMac`,
     );
   }
+  lines.push(...describeNotComparable(report.notComparable));
   if (facts.outName !== undefined) lines.push(`  written to ${printable(facts.outName)}`);
+  return lines;
+}
+
+/** Nothing where every packet ran. */
+export function describeNotComparable({ tooShort, tooLong }: NotComparable): string[] {
+  const lines: string[] = [];
+  if (tooShort > 0) {
+    lines.push(
+      `  ${formatCount(tooShort)} more not comparable: under 14 bytes, which the interpreter runs and the kernel does not`,
+    );
+  }
+  if (tooLong > 0) {
+    lines.push(
+      `  ${formatCount(tooLong)} more not comparable: longer than the page that the kernel keeps a frame in`,
+    );
+  }
   return lines;
 }
 

@@ -1,5 +1,5 @@
 /** How lines of a report are put together: columns that line up, bars, and a width that is kept. */
-import type { Painter } from "./output.ts";
+import { type Painter, painterFor } from "./output.ts";
 
 export interface TextStyle {
   /** Columns of the terminal. */
@@ -7,6 +7,17 @@ export interface TextStyle {
   /** Bars from block characters, as a terminal shows them; otherwise plain ASCII, which survives any log. */
   readonly hasUnicode: boolean;
   readonly paint: Painter;
+}
+
+/** Where the output is no terminal and so has no width. */
+const DEFAULT_WIDTH = 110;
+
+export function textStyleOf(stream: NodeJS.WriteStream): TextStyle {
+  return {
+    width: stream.columns ?? DEFAULT_WIDTH,
+    hasUnicode: stream.isTTY === true,
+    paint: painterFor(stream),
+  };
 }
 
 export interface Column {

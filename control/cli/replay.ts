@@ -5,27 +5,27 @@ import { CaptureError } from "../../dataplane/capture/capture-error.ts";
 import { type CaptureReader, openCapture } from "../../dataplane/capture/capture-reader.ts";
 import { PcapngWriter } from "../../dataplane/capture/pcapng-writer.ts";
 import { WholeFile } from "../../dataplane/capture/whole-file.ts";
-import { MapError } from "../../dataplane/dataplane.ts";
 import type { Config } from "../model/config.ts";
 import { readConfig } from "../model/config-file.ts";
 import { DEFAULT_MTU } from "../model/limits.ts";
 import { formatMac } from "../model/mac.ts";
 import { type ReplayReport, replayReportSchema } from "../model/replay-report.ts";
 import { readCounters } from "../plan/counters.ts";
-import { PlanError } from "../plan/plan-error.ts";
 import { EXIT_CODES, UsageError } from "./exit.ts";
 import { helpParagraphs } from "./help-text.ts";
-import { type Painter, painterFor } from "./output.ts";
+import type { ProgrammedDataplane } from "./programmed-dataplane.ts";
+import { programmingFailure } from "./programming-failure.ts";
 import { Comparison, type ComparisonResult, isAsExpected } from "./replay-comparison.ts";
 import { REPLAY_GATEWAY_MAC, replayConfig } from "./replay-config.ts";
 import { describeComparison } from "./replay-difference.ts";
 import { describeFaults } from "./replay-faults.ts";
+import { openProgrammedKernel } from "./replay-kernel.ts";
 import { Progress } from "./replay-progress.ts";
 import { buildReport } from "./replay-report.ts";
 import { ReplayRun } from "./replay-run.ts";
-import { openProgrammedSimulator, type ProgrammedSimulator } from "./replay-simulator.ts";
+import { openProgrammedSimulator } from "./replay-simulator.ts";
 import { describeRun } from "./replay-summary.ts";
-import type { TextStyle } from "./replay-text.ts";
+import { type TextStyle, textStyleOf } from "./replay-text.ts";
 import { readShippedObject } from "./shipped-object.ts";
 
 /** Those to come are known by name, so that whoever has heard of them is told so. */
@@ -44,13 +44,16 @@ export interface ReplayOptions {
 
 /** RSS spreads over at most as many queues as its indirection table has entries. */
 const QUEUES_MAX = 128;
-/** Where the output is no terminal and so has no width. */
-const DEFAULT_WIDTH = 110;
 
 const DETAILS = `
 The capture is pcap or pcapng, of any byte order, with microseconds or nanoseconds, gzip-compressed or not; "-" reads
 standard input. Its packets run in its order, and its timestamps are the program's time. With several queues each packet
 goes to the queue that RSS chooses, and each queue is a CPU with flow tables of its own.
+
+--engine kernel runs each packet through this machine's kernel, on one CPU and attached to no interface; time is the capture's there too. It takes
+root or the capabilities CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and libbpf. Frames under 14 bytes and frames longer than a page holds
+are none for the kernel: they are counted as not comparable, and --out has them as they came in, without a verdict. lamna verify compares both
+engines packet by packet.
 
 The capture that --out writes has every packet as it left the program, also dropped and passed ones, with the program's verdict
 (epb_verdict) and the packet's number from 0 (epb_packetid). It appears when the replay is complete.
@@ -66,7 +69,7 @@ export function replayCommand(): Command {
     .requiredOption("--config <file>", 'config file in YAML; "-" reads standard input')
     .requiredOption("--in <capture>", 'capture to replay; "-" reads standard input')
     .option("--out <file>", "write the packets as they left the program, in pcapng")
-    .option("--engine <name>", "what runs the program", parseEngine, "interpreter")
+    .option("--engine <name>", "what runs the program: interpreter or kernel", parseEngine, "interpreter")
     .option("--queues <n>", "receive queues, each a CPU", parseQueues, 1)
     .option("--expect <capture>", "compare with a capture, and exit with 1 when something differs")
     .option("--json", "print one JSON object (schemas/replay-report.schema.json)")
@@ -87,7 +90,7 @@ async function replay(options: ReplayOptions): Promise<number> {
     const comparison = options.expect === undefined ? undefined : await Comparison.open(options.expect);
     if (comparison !== undefined) opened.push(comparison);
     const programmed = await openProgrammed(config, options);
-    opened.push(programmed.simulator);
+    opened.push(programmed);
     const out = options.out === undefined ? undefined : new WholeFile(options.out);
     const cleanUp = discardOnSignal(out);
     try {
@@ -109,7 +112,7 @@ async function replayCapture(
     readonly isGatewayGiven: boolean;
     readonly reader: CaptureReader;
     readonly comparison: Comparison | undefined;
-    readonly programmed: ProgrammedSimulator;
+    readonly programmed: ProgrammedDataplane;
     readonly out: WholeFile | undefined;
   },
 ): Promise<number> {
@@ -141,10 +144,18 @@ async function replayCapture(
     config,
     {
       verdicts: totals.verdicts,
-      counters: readCounters(programmed.simulator, programmed.names),
+      counters: readCounters(programmed.dataplane, programmed.names),
       traffic: totals.tally.traffic,
     },
-    { engine: options.engine, packets: totals.packets, simulationNs: totals.simulationMs * 1e6 },
+    {
+      engine: options.engine,
+      packets: totals.packets,
+      notComparable: {
+        tooShort: totals.notComparable["too-short"],
+        tooLong: totals.notComparable["too-long"],
+      },
+      simulationNs: totals.simulationMs * 1e6,
+    },
   );
   const isFaulty = programmed.nic.counters().xdp_faults > 0;
   print(options, report, {
@@ -187,11 +198,11 @@ function print(
 ): void {
   if (json) {
     process.stdout.write(`${JSON.stringify(replayReportSchema.parse(report), undefined, 2)}\n`);
-    const problems = text.problems(styleOf(process.stderr));
+    const problems = text.problems(textStyleOf(process.stderr));
     if (problems.length > 0) process.stderr.write(`${problems.join("\n").trimStart()}\n`);
     return;
   }
-  const style = styleOf(process.stdout);
+  const style = textStyleOf(process.stdout);
   process.stdout.write(`${[...text.summary(style), ...text.problems(style)].join("\n")}\n`);
 }
 
@@ -210,24 +221,23 @@ function spanOf({ earliestNs, latestNs }: ReplayRun["totals"]): bigint | undefin
   return earliestNs === undefined || latestNs === undefined ? undefined : latestNs - earliestNs;
 }
 
-async function openProgrammed(config: Config, options: ReplayOptions): Promise<ProgrammedSimulator> {
+async function openProgrammed(config: Config, options: ReplayOptions): Promise<ProgrammedDataplane> {
   try {
+    if (options.engine === "kernel") return await openProgrammedKernel(config, readShippedObject());
     return await openProgrammedSimulator(config, readShippedObject(), { queues: options.queues });
   } catch (cause) {
-    if (cause instanceof PlanError) throw new UsageError(`${options.config}: ${cause.message}`, { cause });
-    // The object's maps are sound, so it is their sizes: a VM's addresses have 32 bits, and flow tables take most of them.
-    if (cause instanceof MapError && cause.code === "bad-definition") {
-      const what = `the capacity in ${options.config} with --queues ${options.queues} is more than a simulator holds`;
-      throw new UsageError(`${what} (${cause.message}); lower capacity.flowsPerCpu or --queues`, { cause });
-    }
-    throw cause;
+    const advice = "lower capacity.flowsPerCpu or --queues";
+    throw programmingFailure(cause, { configName: options.config, advice });
   }
 }
 
 function checkOptions(options: ReplayOptions): void {
-  const { engine, config, in: input, expect, out } = options;
-  if (engine !== "interpreter") {
-    throw new UsageError(`--engine ${engine} is not in this version, expected interpreter`);
+  const { engine, queues, config, in: input, expect, out } = options;
+  if (engine === "jit") {
+    throw new UsageError("--engine jit is not in this version, expected interpreter or kernel");
+  }
+  if (engine === "kernel" && queues !== 1) {
+    throw new UsageError(`--queues ${queues} with --engine kernel, which runs on one CPU with one queue`);
   }
   if ([config, input, expect].filter((file) => file === "-").length > 1) {
     throw new UsageError('more than one of --config, --in and --expect is "-", which is standard input once');
@@ -256,7 +266,7 @@ function isSameFile(a: string, b: string): boolean {
 
 function parseEngine(text: string): Engine {
   const engine = ENGINES.find((name) => name === text);
-  if (engine === undefined) throw new InvalidArgumentError("Expected interpreter.");
+  if (engine === undefined) throw new InvalidArgumentError("Expected interpreter or kernel.");
   return engine;
 }
 
@@ -280,9 +290,4 @@ function discardOnSignal(out: WholeFile | undefined): () => void {
   };
   for (const signal of signals) process.on(signal, end);
   return stop;
-}
-
-function styleOf(stream: NodeJS.WriteStream): TextStyle {
-  const paint: Painter = painterFor(stream);
-  return { width: stream.columns ?? DEFAULT_WIDTH, hasUnicode: stream.isTTY === true, paint };
 }

@@ -9,6 +9,8 @@ import { REASON_NAMES, REASONS, type ReasonName, type VerdictName } from "./reas
 export interface ReplayReport {
   /** Packets of the capture that ran; the sum of `verdicts`, and of `reasons` where Lamna's own program ran. */
   readonly packets: number;
+  /** Packets of the capture that did not run, since the engine has no such frames; the interpreter has all. */
+  readonly notComparable: NotComparable;
   readonly verdicts: { readonly [verdict in VerdictName]: number };
   /** Every reason of the closed list, also those that did not occur. */
   readonly reasons: { readonly [reason in ReasonName]: number };
@@ -19,6 +21,13 @@ export interface ReplayReport {
   /** Wall-clock time of the simulation, copying included; null when not measured. */
   readonly nsPerPacket: number | null;
   readonly engine: "jit" | "interpreter" | "kernel";
+}
+
+export interface NotComparable {
+  /** Shorter than an Ethernet header. */
+  readonly tooShort: number;
+  /** Longer than the kernel's page holds. */
+  readonly tooLong: number;
 }
 
 export interface VipReport {
@@ -99,9 +108,20 @@ const reasons = z.strictObject(
   ) as { [reason in ReasonName]: ReturnType<typeof count> },
 );
 
+export const notComparableSchema: z.ZodType<NotComparable> = z
+  .strictObject({
+    tooShort: count("Frames under 14 bytes, which the kernel takes from nobody."),
+    tooLong: count("Frames longer than the page that the kernel keeps one in holds."),
+  })
+  .meta({
+    description:
+      "Packets of the capture that did not run, since the kernel has no such frames; they are in no other number. All 0 for the interpreter.",
+  });
+
 export const replayReportSchema: z.ZodType<ReplayReport> = z
   .strictObject({
     packets: count("Packets of the capture that ran."),
+    notComparable: notComparableSchema,
     verdicts: verdicts.meta({ description: "How many packets ended with each verdict; sums to `packets`." }),
     reasons: reasons.meta({ description: "How many packets ended for each reason; sums to `packets`." }),
     vips: z.array(vip).meta({ description: "In the order of the config." }),

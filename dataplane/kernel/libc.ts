@@ -58,6 +58,9 @@ export interface Libc {
     addressSizeBytes: Uint32Array | null,
   ): number;
   poll(descriptors: NativeBytes, count: number, timeoutMs: number): number;
+  /** `set`: a bit for each CPU. Thread 0 is the calling one. */
+  sched_getaffinity(thread: number, sizeBytes: number, set: NativeBytes): number;
+  sched_setaffinity(thread: number, sizeBytes: number, set: NativeBytes): number;
   /** 0: no such interface, and errno. */
   if_nametoindex(name: string): number;
   /** `name`: 16 bytes (IF_NAMESIZE) that it is written to. */
@@ -87,6 +90,8 @@ const DECLARATIONS: Readonly<Record<keyof Libc, string>> = {
   recv: "int64_t recv(int fd, void *bytes, size_t size, int flags)",
   recvfrom: "int64_t recvfrom(int fd, void *bytes, size_t size, int flags, void *address, void *addressSize)",
   poll: "int poll(void *descriptors, unsigned long count, int timeout)",
+  sched_getaffinity: "int sched_getaffinity(int thread, size_t size, void *set)",
+  sched_setaffinity: "int sched_setaffinity(int thread, size_t size, const void *set)",
   if_nametoindex: "uint32_t if_nametoindex(const char *name)",
   if_indextoname: "void *if_indextoname(uint32_t ifindex, void *name)",
   vsnprintf: "int vsnprintf(void *target, size_t size, const void *format, void *list)",

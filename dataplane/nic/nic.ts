@@ -172,6 +172,13 @@ export class Nic {
     return this.#handle(frame, timestampNs, this.#interface(ifindex), this.rss.queueOf(frame));
   }
 
+  /** The same, of a frame that comes in by this queue, whatever RSS would say. Throws RangeError for a queue that is not there, too. */
+  processOn(queue: number, frame: Uint8Array, timestampNs: bigint, ifindex = 1): FrameOutcome {
+    if (this.#rings[queue] === undefined)
+      throw new RangeError(`queue ${queue}, expected one of ${this.queueCount}`);
+    return this.#handle(frame, timestampNs, this.#interface(ifindex), queue);
+  }
+
   /** Puts a frame into its queue's ring. False when it was dropped, for want of a descriptor or for its length. */
   enqueue(frame: Uint8Array, timestampNs: bigint, ifindex = 1): boolean {
     const source = this.#interface(ifindex);

@@ -65,7 +65,12 @@ const COUNTS = counts([[800, 400, 100, 0, 500, 0], [0]], {
   flow_new: 700,
   flow_table_full: 200,
 });
-const RUN = { engine: "interpreter", packets: 2000, simulationNs: 25_000_000 } as const;
+const RUN = {
+  engine: "interpreter",
+  packets: 2000,
+  notComparable: { tooShort: 0, tooLong: 0 },
+  simulationNs: 25_000_000,
+} as const;
 
 describe("the report", () => {
   const report = buildReport(CONFIG, COUNTS, RUN);

@@ -418,7 +418,7 @@ describe("bad usage and input exit with 2 and one message:", () => {
     {
       name: "an engine that is not there",
       args: (good) => [...good, "--engine", "wasm"],
-      words: /wasm.*Expected interpreter\./,
+      words: /wasm.*Expected interpreter or kernel\./,
     },
     {
       name: "engine jit",
@@ -426,9 +426,9 @@ describe("bad usage and input exit with 2 and one message:", () => {
       words: /jit is not in this version.*interpreter/,
     },
     {
-      name: "engine kernel",
-      args: (good) => [...good, "--engine", "kernel"],
-      words: /kernel is not in this version/,
+      name: "engine kernel with queues",
+      args: (good) => [...good, "--engine", "kernel", "--queues", "2"],
+      words: /--queues 2 with --engine kernel, which runs on one CPU with one queue/,
     },
     ...["0", "129", "-1", "1.5", "four", "", "1e1"].map((queues) => ({
       name: `--queues "${queues}"`,
@@ -532,7 +532,7 @@ describe("bad usage and input exit with 2 and one message:", () => {
     writeFileSync(args[1]!, `${CONFIG}capacity: {flowsPerCpu: 16777216}\n`);
     const { status, stderr } = replay(...args, "--queues", "128");
     expect(status).toBe(2);
-    expect(stderr).toMatch(/--queues 128 is more than a simulator holds.*flowsPerCpu/);
+    expect(stderr).toMatch(/capacity in .* is more than a dataplane holds.*flowsPerCpu or --queues/);
   });
 });
 
@@ -550,8 +550,8 @@ test("the help names every option", () => {
     expect(stdout).toContain(option);
   }
   // Engines to come are no choice yet.
-  expect(stdout).toMatch(/--engine <name> +what runs the program \(default: "interpreter"\)/);
-  expect(stdout).not.toMatch(/jit|kernel/);
+  expect(stdout).toMatch(/--engine <name> +what runs the program: interpreter or kernel/);
+  expect(stdout).not.toMatch(/jit/);
 });
 
 function nonZero(counts: { readonly [name: string]: number }): { [name: string]: number } {

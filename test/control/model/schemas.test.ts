@@ -88,6 +88,7 @@ test("defaults that the schema shows are those that the code fills in", () => {
 function report(): ReplayReport {
   return {
     packets: 3,
+    notComparable: { tooShort: 0, tooLong: 0 },
     verdicts: { pass: 1, drop: 0, tx: 2, redirect: 0, aborted: 0 },
     reasons: {
       ...Object.fromEntries(REASON_NAMES.map((name) => [name, 0])),
