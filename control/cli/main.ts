@@ -14,6 +14,7 @@ import { painterFor } from "./output.ts";
 import { printableLines } from "./printable.ts";
 import { replayCommand } from "./replay.ts";
 import { statusCommand } from "./status.ts";
+import { verifyCommand } from "./verify.ts";
 
 const AFTER_HELP = `
 Examples:
@@ -22,6 +23,8 @@ Examples:
                                           what would happen to these packets?
   lamna replay --config config.yaml --in edge.pcapng --expect before.pcapng
                                           is it still what happened before?
+  lamna verify edge.pcapng --config config.yaml
+                                          does the kernel make the same of it?
   lamna doctor eth0 --config config.yaml  is this host fit for it?
   lamna attach eth0 --config config.yaml  forward packets of this interface
   lamna status --watch                    what does it do?
@@ -60,6 +63,7 @@ function lamna(): Command {
     checkCommand(),
     objectCommand(),
     replayCommand(),
+    verifyCommand(),
     backendCommand(),
   ]) {
     program.addCommand(command);

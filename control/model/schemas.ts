@@ -8,6 +8,7 @@ import { doctorReportSchema } from "./doctor-report.ts";
 import { REASON_NAMES, REASONS } from "./reasons.ts";
 import { replayReportSchema } from "./replay-report.ts";
 import { statusReportSchema } from "./status-report.ts";
+import { verifyReportSchema } from "./verify-report.ts";
 
 const GENERATED = "Generated from control/model by: npm run gen:schemas";
 
@@ -20,6 +21,7 @@ export function schemaFiles(): ReadonlyMap<string, string> {
     ["replay-report.schema.json", json({ $comment: GENERATED, ...z.toJSONSchema(replayReportSchema) })],
     ["reasons.json", json(reasons)],
     ["status-report.schema.json", json({ $comment: GENERATED, ...z.toJSONSchema(statusReportSchema) })],
+    ["verify-report.schema.json", json({ $comment: GENERATED, ...z.toJSONSchema(verifyReportSchema) })],
   ]);
 }
 

@@ -209,6 +209,19 @@ export function* listFlows(dataplane: Dataplane): Generator<Flow> {
   }
 }
 
+/** The entries of one line of `flows_ipv4[cpu]` or `flows_ipv6[cpu]`; undefined where one is free. */
+export function readFlowLine(
+  map: "flows_ipv4" | "flows_ipv6",
+  cpu: number,
+  line: Uint8Array,
+): (Flow | undefined)[] {
+  const codec = map === "flows_ipv4" ? flowIpv4 : flowIpv6;
+  return Array.from({ length: line.length / codec.sizeBytes }, (_, position) => {
+    const entry = codec.read(line, position * codec.sizeBytes);
+    return entry.flowVip === 0 && entry.backend === 0 ? undefined : flowOf(cpu, entry);
+  });
+}
+
 function flowOf(
   cpu: number,
   entry: Omit<FlowIpv6, "source"> & { readonly source: number | Uint8Array },

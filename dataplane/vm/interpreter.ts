@@ -55,6 +55,8 @@ export interface InterpreterOptions {
    * Called before every instruction. `registers` are live, r0 to r10. Costs nothing when it is not there.
    */
   readonly trace?: (slot: number, registers: BigUint64Array, program: LinkedProgram) => void;
+  /** Called before every store of an instruction, atomic ones included: what a run may have changed. What helpers write is not told. */
+  readonly onStore?: (address: number, sizeBytes: number) => void;
 }
 
 const STEP_LIMIT_DEFAULT = 1_000_000;
@@ -130,6 +132,7 @@ class Run implements CallSite {
   readonly #words: Int32Array = this.#registers.words;
   readonly #stepLimit: number;
   readonly #trace: InterpreterOptions["trace"];
+  readonly #onStore: InterpreterOptions["onStore"];
   /** Programs tail-called so far, by id. */
   readonly #codes: (Code | undefined)[] = [];
 
@@ -159,6 +162,7 @@ class Run implements CallSite {
     this.#helpers = new HelperCalls(machine, cpu, this.#registers, this.#access, this);
     this.#stepLimit = options.stepLimit ?? STEP_LIMIT_DEFAULT;
     this.#trace = options.trace;
+    this.#onStore = options.onStore;
     this.#view = machine.memory.view;
   }
 
@@ -321,6 +325,7 @@ class Run implements CallSite {
     const sizeBytes = sizeOf(code.opcode[slot]!);
     if (!this.#access.allows(address, sizeBytes, kind))
       throw this.#badAccess(code, slot, address, sizeBytes, kind);
+    if (kind !== LOAD) this.#onStore?.(address, sizeBytes);
     return address;
   }
 
@@ -330,7 +335,10 @@ class Run implements CallSite {
     const sum = BigInt.asUintN(64, this.#registers.u64[base / 2]! + BigInt(code.offset[slot]!));
     const address = Number(sum);
     if (sum <= 0xffff_ffffn) {
-      if (this.#access.allows(address, sizeBytes, kind)) return address;
+      if (this.#access.allows(address, sizeBytes, kind)) {
+        if (kind !== LOAD) this.#onStore?.(address, sizeBytes);
+        return address;
+      }
       throw this.#badAccess(code, slot, address, sizeBytes, kind);
     }
     throw this.#fault(code, slot, {

@@ -21,7 +21,7 @@ test("--help describes the commands, shows examples and explains the exit codes"
   }
 });
 
-test.for(["", "check", "object", "replay"])(
+test.for(["", "check", "object", "replay", "verify"])(
   "help of lamna %s keeps to 80 columns where there is no terminal",
   (command) => {
     const { stdout } = runCli(MAIN, [...command.split(" ").filter(Boolean), "--help"]);
