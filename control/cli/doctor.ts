@@ -78,7 +78,8 @@ async function doctor(interfaces: readonly string[], options: DoctorOptions): Pr
     process.stdout.write(`${printableJson(doctorReportSchema.parse(report))}\n`);
   } else {
     const style = {
-      width: process.stdout.columns ?? DEFAULT_WIDTH,
+      // A serial console has 0 of them.
+      width: process.stdout.columns || DEFAULT_WIDTH,
       hasUnicode: process.stdout.isTTY === true,
       paint: painterFor(process.stdout),
     };

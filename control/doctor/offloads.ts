@@ -2,7 +2,7 @@
 import type { InterfaceFacts } from "../../dataplane/kernel/interface-facts.ts";
 import { type Finding, listed, ok, problem, unknown, warning } from "./finding.ts";
 
-export function judgeOffloads({ info, driver: { features }, vlans }: InterfaceFacts): Finding[] {
+export function judgeOffloads({ info, driver: { features }, vlans, nextHop }: InterfaceFacts): Finding[] {
   if (features.size === 0) return [unknown("offloads", "the driver does not say which are on")];
   const isOn = (name: string): boolean => features.get(name)?.isOn === true;
   const isFixed = (name: string): boolean => features.get(name)?.isFixed === true;
@@ -39,18 +39,17 @@ export function judgeOffloads({ info, driver: { features }, vlans }: InterfaceFa
     );
   }
   if (isOn("rx-vlan-hw-parse") && vlans.length > 0) {
+    // Tagged packets that are not of a VIP go on to the host as ever.
+    const isWayOfPackets = nextHop.isResolved && vlans.includes(nextHop.hop.egress);
+    const found = `on, with ${listed(vlans)} here: in native mode the program may not see tags, and sends tagged packets of a VIP back without`;
     findings.push(
-      isFixed("rx-vlan-hw-parse")
-        ? warning(
-            "VLAN offload",
-            `on and fixed, with ${listed(vlans)} on this interface: in native mode the program may not see tags, and send tagged packets back without`,
-            "see whether the driver keeps tags in the frame with XDP",
-          )
-        : problem(
-            "VLAN offload",
-            `on, with ${listed(vlans)} on this interface: in native mode the program does not see tags, and sends tagged packets back without`,
-            `ethtool -K ${info.name} rxvlan off`,
-          ),
+      (isWayOfPackets ? problem : warning)(
+        "VLAN offload",
+        isWayOfPackets ? found : `${found}, should there be any`,
+        isFixed("rx-vlan-hw-parse")
+          ? "the driver does not let it be turned off: see whether it keeps tags in the frame with XDP"
+          : `ethtool -K ${info.name} rxvlan off`,
+      ),
     );
   }
   if (findings.length > 0) return findings;

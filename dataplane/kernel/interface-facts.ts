@@ -8,13 +8,14 @@ import { KernelError } from "./kernel-error.ts";
 import { libbpf } from "./libbpf.ts";
 import type { InterfaceInfo, XdpMode } from "./links.ts";
 import { type NextHop, resolveNextHop } from "./next-hop.ts";
+import { egressCandidates } from "./next-hop-choice.ts";
 import { programInfo } from "./program-info.ts";
 import { type QueueInterrupt, readQueueInterrupts } from "./queue-interrupts.ts";
 import { readXdpFeatures, type XdpFeatures } from "./xdp-features.ts";
 
 export interface InterfaceFacts {
   readonly info: InterfaceInfo;
-  /** Names of VLANs on top of it. */
+  /** Names of VLANs on top of it, or of the bond or bridge that it is a port of. */
   readonly vlans: readonly string[];
   readonly driver: EthtoolFacts;
   /** Undefined where the kernel is too old to say. */
@@ -61,8 +62,8 @@ export async function readInterfaceFacts(
 ): Promise<InterfaceFacts> {
   return {
     info,
-    vlans: interfaces
-      .filter(({ kind, lower }) => kind === "vlan" && lower === info.ifindex)
+    vlans: egressCandidates(info, interfaces)
+      .filter(({ kind, ifindex }) => kind === "vlan" && ifindex !== info.ifindex)
       .map(({ name }) => name),
     driver: readEthtool(info.name),
     xdpFeatures: readXdpFeatures(info.ifindex),

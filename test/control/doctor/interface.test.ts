@@ -110,6 +110,12 @@ test("an MTU beyond one buffer is a matter of the driver", () => {
   expect(judgeBuffers(interfaceFacts({ info, xdpFeatures }))[0]?.state).toBe("ok");
 });
 
+function hopThrough(egress: string): InterfaceFacts["nextHop"] {
+  const { nextHop } = interfaceFacts();
+  if (!nextHop.isResolved) throw new Error("unreachable");
+  return { isResolved: true, hop: { ...nextHop.hop, egress } };
+}
+
 const PROGRAM = { mode: "native", programId: 7, name: "xdp_dispatcher" } as const;
 
 test.for<{
@@ -285,16 +291,22 @@ test.for<{
     expected: /^warning GRO: .* -> ethtool -K e0 gro off$/,
   },
   {
-    name: "VLAN tags taken off where there are VLANs",
+    name: "VLAN tags taken off where packets may have some",
     states: { "rx-vlan-hw-parse": "on" },
     change: { vlans: ["e0.5"] },
-    expected: /^problem VLAN offload: on, with e0\.5.* -> ethtool -K e0 rxvlan off$/,
+    expected: /^warning VLAN offload: on, with e0\.5 here.*should there be any -> ethtool -K e0 rxvlan off$/,
+  },
+  {
+    name: "VLAN tags taken off where packets have them",
+    states: { "rx-vlan-hw-parse": "on" },
+    change: { vlans: ["e0.5"], nextHop: hopThrough("e0.5") },
+    expected: /^problem VLAN offload: on, with e0\.5 here.* back without -> ethtool -K e0 rxvlan off$/,
   },
   {
     name: "VLAN tags taken off for good",
     states: { "rx-vlan-hw-parse": "on fixed" },
-    change: { vlans: ["e0.5"] },
-    expected: /^warning VLAN offload: on and fixed/,
+    change: { vlans: ["e0.5"], nextHop: hopThrough("e0.5") },
+    expected: /^problem VLAN offload: .* -> the driver does not let/,
   },
   {
     name: "VLAN tags taken off where there is no VLAN",
