@@ -3,22 +3,21 @@ import { Command, Option } from "commander";
 import type { Acceptance } from "../../dataplane/decap/acceptance.ts";
 import { writeAcceptance } from "../../dataplane/decap/acceptance.ts";
 import { DecapInstance, type Placement, type RequestedHook } from "../../dataplane/decap/instance.ts";
-import { findInterface } from "../../dataplane/kernel/find-interface.ts";
-import { KernelError } from "../../dataplane/kernel/kernel-error.ts";
 import type { NetworkInterface } from "../../dataplane/kernel/xdp-state.ts";
 import { formatIpAddress, type IpAddress } from "../model/address.ts";
 import { readConfig } from "../model/config-file.ts";
 import { formatIpPrefix, type IpPrefix } from "../model/prefix.ts";
 import {
+  backendPinDirectoryOption,
   collectAddresses,
   collectPrefixes,
-  LOCK_WAIT_MS,
   parsePort,
-  pinDirectoryOption,
 } from "./backend-options.ts";
 import { UsageError } from "./exit.ts";
 import { helpParagraphs } from "./help-text.ts";
+import { findInterfaces } from "./network-interfaces.ts";
 import { formatCount } from "./output.ts";
+import { LOCK_WAIT_MS } from "./pin-directory.ts";
 import { printableJson, printableLines } from "./printable.ts";
 import { readShippedDecapObject } from "./shipped-object.ts";
 
@@ -60,7 +59,7 @@ export function backendAttachCommand(): Command {
     )
     .option("--gue-port <port>", "UDP port of GUE; 0: leave GUE alone", parsePort, GUE_PORT)
     .option("--drop-others", "drop encapsulated packets that are not accepted, instead of leaving them alone")
-    .addOption(pinDirectoryOption())
+    .addOption(backendPinDirectoryOption())
     .option("--json", "print one JSON object")
     .addHelpText("after", helpParagraphs(NOTES))
     .action(attach);
@@ -83,7 +82,7 @@ async function attach(names: readonly string[], options: Options): Promise<void>
   const acceptance = acceptanceOf(options);
   if (options.hook === "tc" && options.mode !== "auto")
     throw new UsageError(`--mode ${options.mode} is of XDP, and --hook tc is not`);
-  const targets = [...new Set(names)].map(requireInterface);
+  const targets = findInterfaces(names);
   const instance = await DecapInstance.openOrCreate(options.pinDir, readShippedDecapObject(), {
     waitMs: LOCK_WAIT_MS,
   });
@@ -119,14 +118,6 @@ function acceptanceOf({ vip, config, source, guePort, dropOthers }: Options): Ac
 
 function distinct(addresses: readonly IpAddress[]): IpAddress[] {
   return [...new Map(addresses.map((address) => [formatIpAddress(address), address])).values()];
-}
-
-function requireInterface(name: string): NetworkInterface {
-  const target = findInterface(name);
-  if (target !== undefined) return target;
-  throw new KernelError("no-interface", `attach to ${name}`, "there is no such interface", {
-    remedy: "ip link shows those that there are",
-  });
 }
 
 function print(

@@ -1,18 +1,13 @@
 /** Options that the `lamna backend` commands share. */
-import { InvalidArgumentError, Option } from "commander";
-import { KernelError } from "../../dataplane/kernel/kernel-error.ts";
+import { InvalidArgumentError, type Option } from "commander";
 import { AddressError, type IpAddress, parseIpAddress } from "../model/address.ts";
 import { type IpPrefix, parseIpPrefix } from "../model/prefix.ts";
+import { pinDirectoryOption } from "./pin-directory.ts";
 
 export const DEFAULT_PIN_DIRECTORY = "/sys/fs/bpf/lamna-backend";
-/** How long to wait for another command that changes the same instance. */
-export const LOCK_WAIT_MS = 5000;
 
-export function pinDirectoryOption(): Option {
-  return new Option(
-    "--pin-dir <directory>",
-    "where maps and programs are pinned, in a BPF file system",
-  ).default(DEFAULT_PIN_DIRECTORY);
+export function backendPinDirectoryOption(): Option {
+  return pinDirectoryOption().default(DEFAULT_PIN_DIRECTORY);
 }
 
 /** For commander: collects the addresses of a repeated option. */
@@ -30,13 +25,6 @@ export function parsePort(text: string): number {
     throw new InvalidArgumentError("Expected a port from 1 to 65535, or 0 for none.");
   }
   return port;
-}
-
-/** The error for an instance that is not there. */
-export function noInstance(directory: string): KernelError {
-  return new KernelError("not-found", `open ${directory}`, "no decapsulation is pinned there", {
-    remedy: 'attach one with "lamna backend attach", or name another directory with --pin-dir',
-  });
 }
 
 function hostPrefix(text: string): IpPrefix {

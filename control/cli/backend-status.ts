@@ -8,16 +8,18 @@ import {
 } from "../../dataplane/decap/acceptance.ts";
 import { readReasons } from "../../dataplane/decap/counters.ts";
 import { type AttachedInterface, DecapInstance } from "../../dataplane/decap/instance.ts";
+import { KernelError } from "../../dataplane/kernel/kernel-error.ts";
 import { formatIpAddress } from "../model/address.ts";
 import { formatIpPrefix } from "../model/prefix.ts";
-import { LOCK_WAIT_MS, noInstance, pinDirectoryOption } from "./backend-options.ts";
+import { backendPinDirectoryOption } from "./backend-options.ts";
 import { formatBytes, formatCount, type Painter, painterFor } from "./output.ts";
+import { LOCK_WAIT_MS } from "./pin-directory.ts";
 import { printableJson, printableLines } from "./printable.ts";
 
 export function backendStatusCommand(): Command {
   return new Command("status")
     .description("where it decapsulates, what it accepts, and its counters")
-    .addOption(pinDirectoryOption())
+    .addOption(backendPinDirectoryOption())
     .option("--json", "print one JSON object")
     .action(status);
 }
@@ -33,7 +35,11 @@ interface Status {
 
 async function status({ pinDir, json }: { readonly pinDir: string; readonly json?: true }): Promise<void> {
   const instance = await DecapInstance.open(pinDir, { mode: "shared", waitMs: LOCK_WAIT_MS });
-  if (instance === undefined) throw noInstance(pinDir);
+  if (instance === undefined) {
+    throw new KernelError("not-found", `open ${pinDir}`, "no decapsulation is pinned there", {
+      remedy: 'attach one with "lamna backend attach", or name another directory with --pin-dir',
+    });
+  }
   try {
     const found: Status = {
       directory: instance.directory,

@@ -135,8 +135,9 @@ export class DecapInstance {
   }
 
   /**
-   * Attaches to an interface. Where it is already, "auto" keeps it as it is, and another hook takes over without a packet lost. Throws
-   * KernelError; then it is as it was.
+   * Attaches to an interface. Where it is already, "auto" keeps it as it is, and another hook takes over before the one that was there is
+   * left, so that it decapsulates throughout. Even so a driver may lose packets when native XDP begins or ends, and transmission stops for a
+   * moment when the interface gets a clsact qdisc. Throws KernelError; then it is as it was.
    */
   attach(target: NetworkInterface, hook: RequestedHook, mode: RequestedMode): Placement {
     const present = this.#present(target);
@@ -155,6 +156,7 @@ export class DecapInstance {
   detach(name: string): boolean {
     const hooks = this.interfaces().filter((each) => each.name === name);
     for (const { hook } of hooks) this.#takeOff(name, hook);
+    this.#tc.removeQdisc(name, findInterface(name));
     return hooks.length > 0;
   }
 
@@ -172,6 +174,7 @@ export class DecapInstance {
   /** Detaches it everywhere and removes its files. Throws KernelError. */
   remove(): void {
     for (const name of this.#tc.list()) this.#takeOff(name, "tc");
+    for (const name of this.#tc.listQdiscs()) this.#tc.removeQdisc(name, findInterface(name));
     this.#tc.remove();
     this.#layout.remove();
   }

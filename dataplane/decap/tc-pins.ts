@@ -81,18 +81,27 @@ export class TcPins {
     return id !== undefined && this.#programIds().includes(id);
   }
 
-  /** `target` undefined: the interface is gone, and its filter with it. What somebody else put in our place stays. */
+  /**
+   * `target` undefined: the interface is gone, and its filter with it. What somebody else put in our place stays. So does the qdisc: to
+   * take it away stops the interface's transmission for a moment (dev_deactivate in qdisc_graft, net/sched/sch_api.c of Linux 6.18).
+   */
   detach(name: string, target: NetworkInterface | undefined): void {
-    const file = escapePinName(name);
-    if (target !== undefined) {
-      if (this.isAttached(target)) detachTcFilter(target);
-      if (listPins(this.#path("qdiscs")).includes(file)) removeTcQdisc(target);
-    }
-    unpin(this.#path("qdiscs", file));
-    unpin(this.#path("filters", file));
+    if (target !== undefined && this.isAttached(target)) detachTcFilter(target);
+    unpin(this.#path("filters", escapePinName(name)));
   }
 
-  /** Removes the files; filters are to be detached before. */
+  /** Interfaces whose clsact qdisc is ours. */
+  listQdiscs(): string[] {
+    return listPins(this.#path("qdiscs")).map(unescapePinName);
+  }
+
+  /** Takes our clsact qdisc away, unless some filter needs it. Harmless when there is none of ours. */
+  removeQdisc(name: string, target: NetworkInterface | undefined): void {
+    if (target !== undefined && this.listQdiscs().includes(name)) removeTcQdisc(target);
+    unpin(this.#path("qdiscs", escapePinName(name)));
+  }
+
+  /** Removes the files; filters and qdiscs are to be removed before. */
   remove(): void {
     removePins(this.#directory);
   }

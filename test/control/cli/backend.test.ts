@@ -176,51 +176,38 @@ describe.skipIf(lacks("decapsulation on an interface", namespacesNeed, libbpf, b
       expect(refused).toBeDefined();
     });
 
-    test("what is accepted changes, and the hook too, without a packet lost", async () => {
+    /**
+     * While datagrams keep coming. Two losses are the kernel's doing and kept out: a veth that begins or ends native XDP drops what waits in its
+     * ring, and an interface that gets a clsact qdisc or loses it transmits nothing for a moment.
+     */
+    test.for([
+      { name: "what native XDP accepts", start: ["--mode", "native"], change: [] },
+      { name: "what tc accepts", start: ["--hook", "tc"], change: [] },
+      { name: "XDP to tc", start: ["--hook", "xdp", "--mode", "generic"], change: ["--hook", "tc"] },
+      { name: "tc to XDP", start: ["--hook", "tc"], change: ["--hook", "xdp", "--mode", "generic"] },
+    ])("changes $name without a packet lost", async ({ start, change }) => {
       const base = ["--vip", VIP_IPV4];
-      attach(...base, "--hook", "xdp");
-      let isDone = false;
-      const changes = (async () => {
-        for (const args of [
-          [...base, "--vip", VIP_IPV6],
-          [...base, "--source", "172.16.0.0/16", "--hook", "tc"],
-          [...base, "--vip", "203.0.113.99", "--hook", "xdp"],
-          ["--source", "172.16.0.0/16"],
-          [...base],
-        ]) {
-          const command = [process.execPath, main, "backend", "attach", "b0", "--pin-dir", PINS, ...args];
-          const child = spawn("nsenter", [`--net=${namespaces.path("host")}`, ...command], {
-            stdio: "ignore",
-          });
-          const [code] = (await once(child, "exit")) as [number];
-          expect(code, args.join(" ")).toBe(0);
-        }
-        isDone = true;
-      })();
-      const unanswered = new Set<number>();
-      let sent = 0;
-      const collect = (): void => {
-        for (let frame = wire.receive(); frame !== undefined; frame = wire.receive()) {
-          if (frame[12] === 0x08 && isFrom(frame, 4)) unanswered.delete((frame[36]! << 8) | frame[37]!);
-        }
-      };
-      while (!isDone) {
-        const port = 30000 + (sent++ % 30000);
-        unanswered.add(port);
-        const packet = fromClient(4, udp({ sourcePort: port, targetPort: PORT }, pattern(8)));
-        wire.send(ethernet({ destination: BACKEND_MAC, source: WIRE_MAC }, inIpv4(ipInIp(packet))));
-        collect();
-        await sleep(1);
+      namespaces.run("host", "tc", "qdisc", "replace", "dev", "b0", "clsact");
+      attach(...base, ...start);
+      const traffic = new Traffic(wire);
+      for (const args of [
+        [...base, "--vip", VIP_IPV6],
+        [...base, "--source", "172.16.0.0/16", ...change],
+        ["--source", "172.16.0.0/16"],
+        base,
+      ]) {
+        const command = [process.execPath, main, "backend", "attach", "b0", "--pin-dir", PINS, ...args];
+        const attaching = spawn("nsenter", [`--net=${namespaces.path("host")}`, ...command], {
+          stdio: "ignore",
+        });
+        const exit = once(attaching, "exit");
+        while (attaching.exitCode === null) await traffic.send();
+        expect(await exit, args.join(" ")).toEqual([0, null]);
       }
-      await changes;
-      await expect
-        .poll(() => {
-          collect();
-          return unanswered.size;
-        })
-        .toBe(0);
-      expect(sent).toBeGreaterThan(100);
+      expect(traffic.count).toBeGreaterThan(100);
+      await expect.poll(() => traffic.unanswered()).toBe(0);
       expect(status().vips?.map(({ address }) => address)).toEqual([VIP_IPV4]);
+      namespaces.run("host", "tc", "qdisc", "delete", "dev", "b0", "clsact");
     });
 
     test("tc leaves other filters and their qdisc alone", () => {
@@ -228,6 +215,12 @@ describe.skipIf(lacks("decapsulation on an interface", namespacesNeed, libbpf, b
       attach("--vip", VIP_IPV4, "--hook", "tc");
       expect(tc("qdisc", "show", "dev", "b0")).toContain("clsact");
       lamna("backend", "detach", "--pin-dir", PINS);
+      expect(tc("qdisc", "show", "dev", "b0")).not.toContain("clsact");
+
+      // Also when another hook has taken over meanwhile.
+      attach("--vip", VIP_IPV4, "--hook", "tc");
+      attach("--vip", VIP_IPV4, "--hook", "xdp");
+      lamna("backend", "detach", "b0", "--pin-dir", PINS);
       expect(tc("qdisc", "show", "dev", "b0")).not.toContain("clsact");
 
       // It was ours, but somebody uses it now.
@@ -264,7 +257,7 @@ describe.skipIf(lacks("decapsulation on an interface", namespacesNeed, libbpf, b
 
     test.for([
       { name: "nothing to accept", args: ["b0"], says: "expected --vip, --config or --source" },
-      { name: "an interface that is not there", args: ["b1", "--vip", VIP_IPV4], says: "no such interface" },
+      { name: "an interface that is not there", args: ["b1", "--vip", VIP_IPV4], says: 'did you mean "b0"?' },
       { name: "no address", args: ["b0", "--vip", "example.org"], says: "expected an IPv4 address" },
       {
         name: "a mode of tc",
@@ -283,12 +276,13 @@ describe.skipIf(lacks("decapsulation on an interface", namespacesNeed, libbpf, b
       expect(readdirSync(BPFFS).filter((name) => name.startsWith(PIN_NAME))).toEqual([]);
     });
 
-    test("status and detach say when there is nothing", () => {
-      for (const command of ["status", "detach"]) {
-        const run = lamna("backend", command, "--pin-dir", PINS);
-        expect(run.status).toBe(2);
-        expect(run.stderr).toContain("lamna backend attach");
-      }
+    test("where nothing is attached, status is refused and detach has nothing to do", () => {
+      const status = lamna("backend", "status", "--pin-dir", PINS);
+      expect(status.status).toBe(2);
+      expect(status.stderr).toContain("lamna backend attach");
+      const detach = lamna("backend", "detach", "--json", "--pin-dir", PINS);
+      expect(detach).toMatchObject({ status: 0, stderr: "" });
+      expect(JSON.parse(detach.stdout)).toEqual({ pinDirectory: PINS, detached: [], remaining: [] });
     });
 
     test("the interface may go away and come back", () => {
@@ -307,6 +301,34 @@ describe.skipIf(lacks("decapsulation on an interface", namespacesNeed, libbpf, b
     });
   },
 );
+
+/** Datagrams by IP in IP, one a millisecond, each told by the port it comes from. */
+class Traffic {
+  readonly #wire: PacketSocket;
+  readonly #unanswered = new Set<number>();
+  count = 0;
+
+  constructor(wire: PacketSocket) {
+    this.#wire = wire;
+  }
+
+  async send(): Promise<void> {
+    const port = 30000 + (this.count++ % 30000);
+    this.#unanswered.add(port);
+    const packet = fromClient(4, udp({ sourcePort: port, targetPort: PORT }, pattern(8)));
+    this.#wire.send(ethernet({ destination: BACKEND_MAC, source: WIRE_MAC }, inIpv4(ipInIp(packet))));
+    this.unanswered();
+    await sleep(1);
+  }
+
+  /** How many are, by now. */
+  unanswered(): number {
+    for (let frame = this.#wire.receive(); frame !== undefined; frame = this.#wire.receive()) {
+      if (isFrom(frame, 4)) this.#unanswered.delete((frame[36]! << 8) | frame[37]!);
+    }
+    return this.#unanswered.size;
+  }
+}
 
 function fromClient(family: 4 | 6, layer: Layer): Uint8Array {
   return family === 4
