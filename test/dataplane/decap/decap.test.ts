@@ -116,6 +116,11 @@ const UNTOUCHED: readonly { readonly name: string; readonly reason: string; read
       packet: inIpv4(gue(INNER_IPV4), { fragmentOffsetBytes: 8 }),
     },
     {
+      name: "a later fragment of UDP over IPv6",
+      reason: "not_encapsulated",
+      packet: inIpv6(fragmentHeader(gue(INNER_IPV4), { offsetBytes: 8 })),
+    },
+    {
       name: "more extension headers than a tunnel writes",
       reason: "not_encapsulated",
       packet: inIpv6(destinationOptions(destinationOptions(destinationOptions(destinationOptions(inner6))))),
