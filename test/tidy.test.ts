@@ -25,8 +25,6 @@ const ENTRY_POINTS = [
 
 /** Parts of the simulator that no command of ours uses yet, offered to those who build on it, and tested. */
 const OFFERED = [
-  "control/plan/flow-use.ts",
-  "control/plan/installed.ts",
   "dataplane/isa/assemble.ts",
   "dataplane/kernel/event-ring.ts",
   "dataplane/kernel/watch-next-hop.ts",

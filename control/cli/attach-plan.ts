@@ -80,6 +80,10 @@ function replacementFor(
       `map "${difference.map}" of the program that runs does not fit this version's: ${difference.why}`,
     );
   }
+  const added = object.maps.find(({ name }) => !loaded.object.maps.some((map) => map.name === name));
+  if (added !== undefined) {
+    throw new NewMapsNeeded(`the program that runs has no map "${added.name}", which this version's has`);
+  }
   const maxEntries = new Map([...wanted.maxEntries, ...loaded.maxEntries]);
   for (const name of maxEntries.keys()) if (!wanted.maxEntries.has(name)) maxEntries.delete(name);
   const request = { ...wanted, maxEntries };

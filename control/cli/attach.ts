@@ -13,7 +13,7 @@ import { readConfig } from "../model/config-file.ts";
 import { formatAction } from "../plan/action.ts";
 import { readActual } from "../plan/actual.ts";
 import { applyPlan } from "../plan/apply.ts";
-import { liveInterfaces } from "../plan/interface-table.ts";
+import { type InterfaceEntry, liveInterfaces } from "../plan/interface-table.ts";
 import { loadRequest } from "../plan/load-request.ts";
 import { planChange } from "../plan/plan.ts";
 import { PlanError } from "../plan/plan-error.ts";
@@ -249,14 +249,20 @@ async function hopsOf(
   links: readonly PinnedLink[],
   { config, targets }: Wanted,
 ): Promise<InterfaceHops> {
-  const known = [...liveInterfaces(readActual(dataplane))].map(
-    ([ifindex, { entry }]) => [ifindex, entry] as const,
-  );
   const others = listInterfaces().filter(
     ({ name, ifindex }) =>
       links.some((link) => link.ifindex === ifindex) && !targets.some((target) => target.name === name),
   );
-  return findHops(config, [...targets, ...others], new Map(known));
+  return findHops(config, [...targets, ...others], knownEntries(dataplane));
+}
+
+/** What is programmed now. None for a program that has no such map. */
+function knownEntries(dataplane: KernelDataplane): ReadonlyMap<number, InterfaceEntry> {
+  if (!dataplane.maps.has("interfaces")) return new Map();
+  const map = dataplane.map("interfaces");
+  const interfaces = map.withView(0, map.maxEntries, (bytes) => bytes.slice());
+  const live = liveInterfaces({ settings: dataplane.map("settings").read(0), interfaces });
+  return new Map([...live].map(([ifindex, { entry }]) => [ifindex, entry]));
 }
 
 /** Pins go by the names of interfaces, which may have been renamed since. */

@@ -57,8 +57,9 @@ function removeFrom(
     if (remaining.length === 0) {
       place.remove();
     } else {
-      layout.settle();
+      // In this order: what is in the way of a change that was cut off may be on an interface that is to go.
       for (const name of gone) layout.removeLink(name);
+      layout.settle();
     }
     return { pinDirectory, detached: gone, remaining };
   } finally {

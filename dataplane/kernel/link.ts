@@ -98,7 +98,8 @@ export class XdpLink {
       case "EPERM":
         throw new KernelError("busy", operation, "somebody else has replaced the program meanwhile", {
           errno: "EPERM",
-          remedy: "find out who manages this interface beside lamna, and attach again",
+          remedy:
+            "find out who manages this interface beside lamna; lamna detach with its name takes the program off",
         });
       default:
         throw systemError(operation, result);

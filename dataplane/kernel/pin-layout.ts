@@ -2,7 +2,7 @@
  * How an instance lies in its pin directory, and how a change to it is whole or has not been, whenever the process ends:
  *
  *     program            the program that runs on every interface
- *     object             the object file that it was loaded from, in an array of one element; left out by who does not need it
+ *     object             the object file that it was loaded from, in an array; left out by who does not need it
  *     maps/<name>        its maps
  *     links/<interface>  one link each
  *     next/              a change on its way: the same again, of what is new
@@ -30,7 +30,7 @@ import {
   unescapePinName,
   unpin,
 } from "./pins.ts";
-import { programInfo } from "./program-info.ts";
+import { describeProgram, programInfo } from "./program-info.ts";
 
 const PROGRAM = "program";
 const OBJECT = "object";
@@ -131,8 +131,12 @@ export class PinLayout {
     movePin(this.#path(LINKS, escapePinName(from)), this.#path(LINKS, escapePinName(to)));
   }
 
-  /** Pins a change. When this returns, it counts as made; settle() makes it so. */
+  /**
+   * Pins a change. When this returns, it counts as made; settle() makes it so. Throws KernelError, "busy" when an interface has a program that
+   * is not ours to replace.
+   */
   stage({ program, object, maps, links }: Staged): void {
+    this.#requireOurs();
     this.#discardNext();
     makePinDirectory(this.#path(NEXT, MAPS));
     makePinDirectory(this.#path(NEXT, LINKS));
@@ -205,6 +209,21 @@ export class PinLayout {
       if (exists(this.#path(NEXT, part))) movePin(this.#path(NEXT, part), this.#path(part));
     }
     removePins(this.#path(NEXT));
+  }
+
+  /** That nobody else put a program in the place of the one that is pinned. */
+  #requireOurs(): void {
+    const pinned = openPin(this.#path(PROGRAM), "the pinned program");
+    if (pinned === undefined) return;
+    const { id } = programInfo(pinned);
+    pinned.close();
+    for (const { interface: name, ifindex, programId } of this.readLinks()) {
+      if (ifindex === 0 || programId === id) continue;
+      const why = `${describeProgram(programId)} runs there, and not the pinned one (${id})`;
+      throw new KernelError("busy", `replace the program on ${name}`, why, {
+        remedy: `find out who replaced it; "lamna detach ${name}" takes it off`,
+      });
+    }
   }
 
   #discardNext(): void {

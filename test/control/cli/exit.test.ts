@@ -2,7 +2,10 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { describeFailure, EXIT_CODES, UsageError } from "../../../control/cli/exit.ts";
 import { ConfigError } from "../../../control/model/config-error.ts";
+import { ApplyError } from "../../../control/plan/apply.ts";
 import { CaptureError } from "../../../dataplane/capture/capture-error.ts";
+import { MapError } from "../../../dataplane/dataplane.ts";
+import { KernelError } from "../../../dataplane/kernel/kernel-error.ts";
 import { ObjectError } from "../../../dataplane/object/object-error.ts";
 
 const PROBLEM = {
@@ -94,3 +97,29 @@ function failing(action: () => unknown): unknown {
   }
   throw new Error("expected the action to fail");
 }
+
+const REJECTED = new KernelError("rejected", 'load program "balance"', "R1 invalid access", {
+  errno: "EACCES",
+  remedy: "use a newer kernel",
+  log: "0: (b7) r0 = 1\nR1 invalid access\n",
+});
+
+test.for<{ name: string; error: Error }>([
+  { name: "of the kernel", error: REJECTED },
+  {
+    name: "of a step of a plan",
+    error: new ApplyError({ kind: "grace-period", why: "it is time" }, REJECTED),
+  },
+  { name: "of a map", error: new MapError("io", "vips", REJECTED.message, { cause: REJECTED }) },
+])("a failure $name says below it what to do; the verifier's log only for debugging", ({ error }) => {
+  const { exitCode, text } = describeFailure(error, { isDebug: false });
+  expect(exitCode).toBe(EXIT_CODES.badInput);
+  expect(text).toMatch(/^lamna: .*load program "balance": R1 invalid access\n {2}use a newer kernel$/);
+  const debug = describeFailure(error, { isDebug: true }).text;
+  expect(debug).toContain("the verifier's log:\n0: (b7) r0 = 1\nR1 invalid access");
+});
+
+test("a map's error that no kernel is to blame for is a bug", () => {
+  const error = new MapError("out-of-range", "vips", "index 7, expected 0 to 6");
+  expect(describeFailure(error, { isDebug: false }).exitCode).toBe(EXIT_CODES.bug);
+});

@@ -146,9 +146,20 @@ describe.skipIf(lacks("pinned instances", kernelBpf))("pinned instances", () => 
     const first = layout.openProgram();
     link.update(other, first);
     const change = changeTo("second");
-    layout.stage({ ...change, links: new Map() });
-    expect(() => layout.settle()).toThrow(expect.objectContaining({ code: "busy" }));
+    const again = { ...change, links: new Map<string, XdpLink>() };
+    expect(() => layout.stage(again)).toThrow(
+      expect.objectContaining({
+        code: "busy",
+        message: expect.stringMatching(/"other"\) runs there.*detach e0/),
+      }),
+    );
+    expect(layout.settle()).toBe("clean");
+    expect(state()).toMatchObject({ program: "first" });
     expect(programsOnInterfaces()[0]).toBe(programInfo(other).id);
+    layout.removeLink("e0");
+    layout.stage(again);
+    expect(layout.settle()).toBe("completed");
+    expect(programsOnInterfaces()).toEqual([0, programInfo(change.program).id]);
     close([other, link, first, ...change.maps.values(), change.object, change.program]);
   });
 
