@@ -115,6 +115,24 @@ describe.skipIf(lacks("loading objects", root, libbpfNeed))("an object", () => {
     loaded.close();
   });
 
+  test("is loaded beside others, each with its own answer", async () => {
+    const instructions = readObject(objectBytes("instructions"));
+    const externs = readObject(objectBytes("externs"));
+    const outcomes = await Promise.allSettled([
+      loadObject(request(sources, "count_sources")),
+      loadObject(request(instructions, "arithmetic")),
+      loadObject(request(externs, "program")),
+      loadObject(request(edges, "edges")),
+    ]);
+    const [first, refused, unknown, last] = outcomes;
+    expect(refused).toMatchObject({ reason: { message: expect.stringMatching(/pkt_end prohibited/) } });
+    expect(unknown).toMatchObject({ reason: { message: expect.stringMatching(/kernel_function/) } });
+    for (const outcome of [first, last]) {
+      if (outcome.status === "rejected") throw outcome.reason;
+      outcome.value.close();
+    }
+  });
+
   test("leaves no descriptor open, and closing twice is harmless", async () => {
     const before = openDescriptors();
     for (let i = 0; i < 20; i++) {
