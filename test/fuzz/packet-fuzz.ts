@@ -14,15 +14,14 @@ import type { Config } from "../../control/model/config.ts";
 import { parseConfig } from "../../control/model/config-file.ts";
 import type { ReasonName } from "../../control/model/reasons.ts";
 import { encodePcapng } from "../../dataplane/capture/capture-contents.ts";
-import { FIXTURE_CASES } from "../../pcap-fixtures/all-cases.ts";
 import { Comparison, formatStep, type Step } from "../model/comparison.ts";
 import { Model } from "../model/model.ts";
 import { Program } from "../model/program.ts";
 import { randomConfig } from "../model/random-config.ts";
-import { mutate, randomFrame } from "../model/random-packet.ts";
 import { Random } from "../packets/random.ts";
 import { fuzzArguments } from "./arguments.ts";
 import { minimize } from "./minimize.ts";
+import { FUZZ_START_NS, nextFrame, nextStepNs, type TimedFrame } from "./random-packets.ts";
 
 export interface FuzzOptions {
   readonly seed: number;
@@ -60,17 +59,8 @@ export interface FuzzFailure extends Step {
   /** Text of the config that was in force. */
   readonly config: string;
   /** The packets of the round since that config was applied, this one last. */
-  readonly history: readonly { readonly frame: Uint8Array; readonly timeNs: bigint }[];
+  readonly history: readonly TimedFrame[];
 }
-
-/** Packets that are close to something: every fixture's. */
-const CORPUS: readonly Uint8Array[] = FIXTURE_CASES.flatMap(({ packets }) =>
-  packets.map(({ frame }) => frame),
-);
-
-/** What the simulated NIC's buffers surely hold. */
-const FRAME_BYTES_MAX = 4000;
-const START_NS = 1_767_225_600_000_000_000n;
 
 export async function fuzzPackets(options: FuzzOptions): Promise<FuzzResult> {
   const endMs = Date.now() + (options.seconds ?? Number.POSITIVE_INFINITY) * 1000;
@@ -111,8 +101,8 @@ async function fuzzRound(
   const program = await Program.open(parse(text), { cpuCount });
   const model = new Model(parse(text));
   const comparison = comparisonOf(model, program, distort);
-  let history: { frame: Uint8Array; timeNs: bigint }[] = [];
-  let timeNs = START_NS;
+  let history: TimedFrame[] = [];
+  let timeNs = FUZZ_START_NS;
   for (let packet = 0; packet < packets; packet++) {
     if (random.chance(changeProbability)) {
       text = randomConfig(random, flowsPerCpu);
@@ -122,11 +112,7 @@ async function fuzzRound(
       history = [];
     }
     timeNs += nextStepNs(random);
-    // A packet seen a moment ago finds the flow or the datagram that it left.
-    const frame =
-      history.length > 0 && random.chance(0.15)
-        ? random.pick(history.slice(-30)).frame
-        : nextFrame(random, model.config.vips);
+    const frame = nextFrame(random, { vips: model.config.vips, history });
     history.push({ frame, timeNs });
     const step = comparison.step(frame, timeNs);
     for (const reason of step.got.reasons) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
@@ -145,24 +131,6 @@ function comparisonOf(model: Model, program: Program, distort: FuzzFailure["dist
       return { ...answer, frame: distort(answer.frame) };
     },
   });
-}
-
-function nextFrame(random: Random, vips: Config["vips"]): Uint8Array {
-  const fresh = (probability: number): Uint8Array =>
-    random.chance(probability) ? randomFrame(random, vips) : random.pick(CORPUS);
-  let frame = fresh(0.7);
-  for (let count = random.pick([0, 0, 0, 0, 0, 1, 1, 1, 2, 3]); count > 0; count--) {
-    frame = mutate(random, frame, fresh(0.5));
-  }
-  return frame.subarray(0, FRAME_BYTES_MAX);
-}
-
-/** Mostly milliseconds; now and then around the limits of two and thirty seconds, and backwards. */
-function nextStepNs(random: Random): bigint {
-  const ms = random.chance(0.985)
-    ? random.integer(0, 3)
-    : random.pick([999, 1000, 1001, 1999, 2000, 2001, 29_999, 30_000, 30_001, 60_001, -500, -5000]);
-  return BigInt(ms) * 1_000_000n;
 }
 
 function parse(text: string): Config {
