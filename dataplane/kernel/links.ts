@@ -125,8 +125,7 @@ export function readInterface(name: string): InterfaceInfo {
   const socket = new NetlinkSocket("route");
   try {
     const payload = linkRequest(0, [[IFLA_IFNAME, new TextEncoder().encode(`${name}\0`)]]);
-    const answer = socket.request({ operation, type: RTM_GETLINK, payload });
-    const info = answer === undefined ? undefined : decodeLink(answer);
+    const info = decodeLink(socket.query({ operation, type: RTM_GETLINK, payload }));
     if (info === undefined) throw new KernelError("io", operation, "the kernel's answer is no interface");
     return info;
   } catch (error) {

@@ -44,12 +44,12 @@ interface NeighbourKey {
 /** Undefined where the table has no entry. Throws KernelError. */
 export function readNeighbour(socket: NetlinkSocket, key: NeighbourKey): Neighbour | undefined {
   try {
-    const answer = socket.request({
+    const answer = socket.query({
       operation: "read the neighbour table",
       type: RTM_GETNEIGH,
       payload: neighbourPayload(key, 0),
     });
-    return answer === undefined ? undefined : decodeNeighbour(answer);
+    return decodeNeighbour(answer);
   } catch (error) {
     if (error instanceof KernelError && error.code === "not-found") return undefined;
     throw error;
@@ -82,7 +82,7 @@ export function listNeighbours(socket: NetlinkSocket, ifindex: number): Neighbou
  * table has the answer some time later. Needs CAP_NET_ADMIN. Throws KernelError.
  */
 export function solicitNeighbour(socket: NetlinkSocket, key: NeighbourKey): void {
-  socket.request({
+  socket.command({
     operation: "have the kernel resolve a neighbour",
     type: RTM_NEWNEIGH,
     flags: NLM_F_CREATE,

@@ -99,19 +99,26 @@ export class NetlinkSocket {
     }
   }
 
-  /** The one answer; undefined where the request asks for none but whether it worked. Throws KernelError; its cause is a NetlinkRefusal where the kernel refused. */
-  request(request: NetlinkRequest): NetlinkMessage | undefined {
-    const sequence = this.#send({ ...request, flags: (request.flags ?? 0) | NLM_F_ACK });
+  /** The one answer to a question. Throws KernelError; its cause is a NetlinkRefusal where the kernel refused. */
+  query(request: NetlinkRequest): NetlinkMessage {
+    const sequence = this.#send(request);
     let answer: NetlinkMessage | undefined;
     this.#receive(request.operation, sequence, (message) => {
-      if (message.type !== NLMSG_ERROR) {
-        answer = { ...message, payload: message.payload.slice() };
-        return true;
-      }
       refuse(request.operation, message);
+      answer = { ...message, payload: message.payload.slice() };
       return false;
     });
-    return answer;
+    if (answer?.type !== NLMSG_ERROR && answer !== undefined) return answer;
+    throw new KernelError("io", request.operation, "the kernel did not say no, and gave no answer");
+  }
+
+  /** Has the kernel do something, and returns when it has said that it did. Throws as query() does. */
+  command(request: NetlinkRequest): void {
+    const sequence = this.#send({ ...request, flags: (request.flags ?? 0) | NLM_F_ACK });
+    this.#receive(request.operation, sequence, (message) => {
+      refuse(request.operation, message);
+      return message.type !== NLMSG_ERROR;
+    });
   }
 
   /**
@@ -290,7 +297,9 @@ function receiveDatagram(
   }
 }
 
+/** Throws what an error message, or the end of a dump, says; other messages say nothing. */
 function refuse(operation: string, message: NetlinkMessage): void {
+  if (message.type !== NLMSG_ERROR && message.type !== NLMSG_DONE) return;
   const { error, text } = parseAcknowledgement(message);
   if (error === 0) return;
   const cause = new NetlinkRefusal(Math.abs(error), text);

@@ -5,6 +5,7 @@
  * The program sends what came in by an interface out of the same interface (XDP_TX), with the VLAN tags that it came with. So the routes that count are those
  * through the interface itself, through the bond, team or bridge that it is a port of, and through VLANs on top of either.
  */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { formatIpBytes, formatMacBytes, type IpBytes } from "./ip-bytes.ts";
 import { KernelError } from "./kernel-error.ts";
 import type { InterfaceInfo } from "./links.ts";
@@ -54,17 +55,21 @@ export type RouteLookup = (query: {
   readonly ifindex?: number;
 }) => Route | undefined;
 
-/** The neighbours that lead to `destinations`, in the order of these. Throws KernelError when none is reached. */
-export function findHops(
+/** Thousands of backends take the kernel a tenth of a second; other things have their turn after so many of them. */
+const LOOKUPS_A_TURN = 128;
+
+/** The neighbours that lead to `destinations`, in the order of these. Rejects with KernelError when none is reached. */
+export async function findHops(
   attached: InterfaceInfo,
   candidates: readonly InterfaceInfo[],
   destinations: readonly IpBytes[],
   lookup: RouteLookup,
-): HopSearch {
+): Promise<HopSearch> {
   const found = new Map<string, Hop>();
   const own: IpBytes[] = [];
   const unreached: IpBytes[] = [];
-  for (const destination of destinations) {
+  for (const [index, destination] of destinations.entries()) {
+    if (index % LOOKUPS_A_TURN === LOOKUPS_A_TURN - 1) await nextTurn();
     const route = routeThrough(candidates, destination, lookup);
     if (route?.type === "local") own.push(destination);
     else if (route === undefined) unreached.push(destination);

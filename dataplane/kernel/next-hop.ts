@@ -71,7 +71,7 @@ export async function resolveNextHop(
   { waitMs = WAIT_MS, canSolicit = true, isConfirmed = false }: NextHopOptions = {},
 ): Promise<NextHop> {
   const attached = usableInterface(interfaceName);
-  const search = searchHops(attached, destinations);
+  const search = await searchHops(attached, destinations);
   if (search.hops.length > HOPS_MAX) throw tooManyHops(attached, search.hops);
 
   const resolved = await resolveHops(attached, search.hops, { waitMs, canSolicit, isConfirmed });
@@ -104,12 +104,15 @@ function usableInterface(name: string): InterfaceInfo {
   return attached;
 }
 
-function searchHops(attached: InterfaceInfo, destinations: readonly IpBytes[]): HopSearch {
+async function searchHops(attached: InterfaceInfo, destinations: readonly IpBytes[]): Promise<HopSearch> {
   const candidates = egressCandidates(attached, listInterfaces());
   if (destinations.length > 0) {
-    return withNetlink("route", (socket) =>
-      findHops(attached, candidates, destinations, (query) => lookupRoute(socket, query)),
-    );
+    const socket = new NetlinkSocket("route");
+    try {
+      return await findHops(attached, candidates, destinations, (query) => lookupRoute(socket, query));
+    } finally {
+      socket.close();
+    }
   }
   for (const family of [4, 6] as const) {
     for (const { ifindex } of candidates) {

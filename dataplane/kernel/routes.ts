@@ -88,12 +88,12 @@ export function lookupRoute(
   const header = routeHeader(familyOf(destination), destination.length * 8, flags);
   const oif: [number, Uint8Array][] = ifindex === undefined ? [] : [[RTA_OIF, u32Attribute(ifindex)]];
   try {
-    const answer = socket.request({
+    const answer = socket.query({
       operation: "look up a route",
       type: RTM_GETROUTE,
       payload: emitPayload(header, [[RTA_DST, destination], ...oif]),
     });
-    return answer === undefined ? undefined : decodeRoute(answer);
+    return decodeRoute(answer);
   } catch (error) {
     if (error instanceof KernelError && error.cause instanceof NetlinkRefusal) {
       const { errno, text } = error.cause;

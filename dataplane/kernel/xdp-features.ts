@@ -29,17 +29,14 @@ export function readXdpFeatures(ifindex: number): XdpFeatures | undefined {
   return withNetlink("generic", (socket) => {
     let family: number | undefined;
     try {
-      const answer = socket.request({
+      const answer = socket.query({
         operation: 'look up the netlink family "netdev"',
         type: GENL_ID_CTRL,
         payload: emitPayload(command(CTRL_CMD_GETFAMILY), [
           [CTRL_ATTR_FAMILY_NAME, new TextEncoder().encode("netdev\0")],
         ]),
       });
-      const id =
-        answer === undefined
-          ? undefined
-          : attributesBehind(answer.payload, GENL_HEADER_BYTES).get(CTRL_ATTR_FAMILY_ID);
+      const id = attributesBehind(answer.payload, GENL_HEADER_BYTES).get(CTRL_ATTR_FAMILY_ID);
       family = id?.length === 2 ? viewOf(id).getUint16(0, IS_LITTLE_ENDIAN) : undefined;
     } catch (error) {
       if (error instanceof KernelError && error.cause instanceof NetlinkRefusal) return undefined;
@@ -47,15 +44,12 @@ export function readXdpFeatures(ifindex: number): XdpFeatures | undefined {
     }
     if (family === undefined) return undefined;
 
-    const answer = socket.request({
+    const answer = socket.query({
       operation: "ask for the XDP features of an interface",
       type: family,
       payload: emitPayload(command(NETDEV_CMD_DEV_GET), [[NETDEV_A_DEV_IFINDEX, u32Attribute(ifindex)]]),
     });
-    const value =
-      answer === undefined
-        ? undefined
-        : attributesBehind(answer.payload, GENL_HEADER_BYTES).get(NETDEV_A_DEV_XDP_FEATURES);
+    const value = attributesBehind(answer.payload, GENL_HEADER_BYTES).get(NETDEV_A_DEV_XDP_FEATURES);
     if (value?.length !== 8) return undefined;
     const features = viewOf(value).getBigUint64(0, IS_LITTLE_ENDIAN);
     const has = (bit: bigint): boolean => (features & bit) !== 0n;
