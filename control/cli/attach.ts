@@ -27,7 +27,7 @@ import {
 import { type AttachReport, describeAttach, type InterfaceReport } from "./attach-report.ts";
 import { EXIT_CODES, UsageError } from "./exit.ts";
 import { helpParagraphs } from "./help-text.ts";
-import { findInterfaces } from "./network-interfaces.ts";
+import { findInterfaces, interfaceOf } from "./network-interfaces.ts";
 import { findHops, type InterfaceHops } from "./next-hops.ts";
 import { painterFor } from "./output.ts";
 import { LOCK_WAIT_MS, pinDirectoryOption } from "./pin-directory.ts";
@@ -141,6 +141,7 @@ async function changeInPlace(
   const { config, object, options } = wanted;
   const { dataplane } = running;
   const links = layout.readLinks();
+  requireOneNamespace(links, options.pinDir);
   requireModes(links, wanted);
   const hops = await hopsOf(dataplane, links, wanted);
   let plan: AttachPlan;
@@ -223,12 +224,22 @@ function attachAll(
 
 // ------------------------------------------------------------------------------------------------ what is there
 
-function isLinked(links: readonly PinnedLink[], { name, ifindex }: InterfaceInfo): boolean {
-  return links.some((link) => link.interface === name && link.ifindex === ifindex);
+function isLinked(links: readonly PinnedLink[], target: InterfaceInfo): boolean {
+  return links.some((link) => link.interface === target.name && interfaceOf(link, [target]) !== undefined);
 }
 
 function modeOf({ xdp }: InterfaceInfo): InterfaceReport["mode"] {
   return xdp === undefined || xdp.mode === "multiple" ? null : xdp.mode;
+}
+
+/** Next hops go by ifindex, which is one of a network namespace. */
+function requireOneNamespace(links: readonly PinnedLink[], pinDirectory: string): void {
+  const interfaces = listInterfaces();
+  const elsewhere = links.find((link) => link.ifindex !== 0 && interfaceOf(link, interfaces) === undefined);
+  if (elsewhere === undefined) return;
+  throw new UsageError(
+    `the program pinned in ${pinDirectory} is on ${elsewhere.interface} of another network namespace, and all interfaces of an instance are in one: run there (nsenter --net=...), or name another directory with --pin-dir`,
+  );
 }
 
 /** Native and generic cannot be on one interface at a time, so that a change of mode is a gap. */
@@ -249,10 +260,11 @@ async function hopsOf(
   links: readonly PinnedLink[],
   { config, targets }: Wanted,
 ): Promise<InterfaceHops> {
-  const others = listInterfaces().filter(
-    ({ name, ifindex }) =>
-      links.some((link) => link.ifindex === ifindex) && !targets.some((target) => target.name === name),
-  );
+  const interfaces = listInterfaces();
+  const others = links.flatMap((link) => {
+    const info = interfaceOf(link, interfaces);
+    return info === undefined || targets.some(({ name }) => name === info.name) ? [] : [info];
+  });
   return findHops(config, [...targets, ...others], knownEntries(dataplane));
 }
 
@@ -270,7 +282,7 @@ function followRenames(layout: PinLayout): void {
   const interfaces = listInterfaces();
   const taken = new Set(layout.listLinks());
   for (const link of layout.readLinks()) {
-    const now = interfaces.find(({ ifindex }) => ifindex === link.ifindex)?.name;
+    const now = interfaceOf(link, interfaces)?.name;
     if (now === undefined || now === link.interface || taken.has(now)) continue;
     layout.renameLink(link.interface, now);
   }

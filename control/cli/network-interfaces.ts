@@ -1,5 +1,6 @@
-/** Interfaces that are named on the command line. */
+/** Interfaces of this network namespace: those that are named on the command line, and those that links are on. */
 import { type InterfaceInfo, listInterfaces } from "../../dataplane/kernel/links.ts";
+import type { PinnedLink } from "../../dataplane/kernel/pin-layout.ts";
 import { nearestWord } from "../model/nearest.ts";
 import { UsageError } from "./exit.ts";
 import { printable } from "./printable.ts";
@@ -12,6 +13,20 @@ export function findInterfaces(names: readonly string[]): InterfaceInfo[] {
     if (found === undefined) throw new UsageError(noSuchInterface(name, known));
     return found;
   });
+}
+
+/**
+ * The interface that a link is on. Undefined where it is detached, or in another network namespace, in which the same ifindex is another
+ * interface: so its program must be the link's as well.
+ */
+export function interfaceOf(
+  { ifindex, programId }: PinnedLink,
+  interfaces: readonly InterfaceInfo[],
+): InterfaceInfo | undefined {
+  if (ifindex === 0) return undefined;
+  return interfaces.find(
+    (info) => info.ifindex === ifindex && info.xdp?.programs.some((each) => each.programId === programId),
+  );
 }
 
 function noSuchInterface(name: string, known: readonly InterfaceInfo[]): string {

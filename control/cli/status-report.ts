@@ -25,6 +25,7 @@ import { type FlowUse, readFlowUse } from "../plan/flow-use.ts";
 import { type InstalledVip, installedVips, mapUse } from "../plan/installed.ts";
 import { type InterfaceEntry, isGatewayKnown, liveInterfaces } from "../plan/interface-table.ts";
 import { formatVipKey, vipKey } from "../plan/vip-entry.ts";
+import { interfaceOf } from "./network-interfaces.ts";
 
 /** What is asked of the kernel beside the maps. */
 export interface Surroundings {
@@ -133,7 +134,7 @@ function interfaceStatus(
   interfaces: readonly InterfaceInfo[],
   entryOf: Observation["entryOf"],
 ): InterfaceStatus {
-  const info = link.ifindex === 0 ? undefined : interfaces.find(({ ifindex }) => ifindex === link.ifindex);
+  const info = interfaceOf(link, interfaces);
   const running = info?.xdp?.programs.find(({ programId }) => programId === link.programId);
   const entry = entryOf(link.ifindex);
   const hasGateway = entry !== undefined && isGatewayKnown(entry.gatewayMac);

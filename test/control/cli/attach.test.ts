@@ -204,6 +204,20 @@ describe.skipIf(isSkipped)("lamna attach", () => {
     expect(seen(host, "wan0")).toMatchObject({ mode: "native" });
   });
 
+  test("an instance is in one network namespace, also where another has the same names and numbers", () => {
+    const host = lamna.addHost();
+    attach(host, ONE, "e0");
+    const elsewhere = lamna.addHost();
+    expect(lamna.spaces.inside(elsewhere, () => readInterface("e0").ifindex)).toBe(
+      lamna.spaces.inside(host, () => readInterface("e0").ifindex),
+    );
+    expect(refused(elsewhere, ONE, "e0")).toMatch(/is on e0 of another network namespace.*--pin-dir/);
+    expect(seen(elsewhere, "e0")).toBeUndefined();
+    expect(attach(host, ONE, "e0").actions).toEqual([]);
+    expect(lamna.json<DetachReport>(elsewhere, "detach").detached).toEqual(["e0"]);
+    expect(seen(host, "e0")).toBeUndefined();
+  });
+
   test("another capacity takes new maps, and they only when they are asked for", () => {
     const host = lamna.addHost();
     attach(host, ONE, "e0");
