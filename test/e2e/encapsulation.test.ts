@@ -1,7 +1,7 @@
 /** Every encapsulation, in each mode of XDP at the balancer and each hook at the backends: real connections come through, whole. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { lacks, namespaces } from "../needs.ts";
-import { BalancedNetwork, reasonsSince } from "./harness/balanced-network.ts";
+import { BalancedNetwork } from "./harness/balanced-network.ts";
 import { ENCAPSULATIONS } from "./harness/edge-config.ts";
 import { CLIENT, HTTP_PORTS, TCP_ECHO_PORTS, UDP_ECHO_PORTS } from "./harness/edge-network.ts";
 
@@ -28,7 +28,6 @@ describe.skipIf(lacks("encapsulations with real connections", namespaces)).each(
   test.for(ENCAPSULATIONS)(
     "$encapsulation: large uploads and downloads come whole, and directly",
     async ({ vip, variant }) => {
-      const before = edge.lamna.status();
       const sentBefore = edge.network.balancer.statistics("e0").txBytes;
       const target = { host: vip, port: HTTP_PORTS[variant], count: 4, seed: variant };
       const uploads = await edge.network.client.transfer({
@@ -58,7 +57,7 @@ describe.skipIf(lacks("encapsulations with real connections", namespaces)).each(
       expect(sentWithUploads - sentBefore).toBeGreaterThan(4 * 8 * MIB);
       expect(sentWithDownloads - sentWithUploads).toBeLessThan(8 * MIB);
 
-      const reasons = reasonsSince(before, edge.lamna.status());
+      const reasons = edge.reasonsSinceLast();
       expect(reasons.flow_new).toBe(8);
       expect(reasons.flow_hit).toBeGreaterThan((4 * 8 * MIB) / 1500);
       expectForwardedOnly(reasons);
@@ -68,7 +67,6 @@ describe.skipIf(lacks("encapsulations with real connections", namespaces)).each(
   test.for(ENCAPSULATIONS)(
     "$encapsulation: many connections and flows reach every backend, and keep to theirs",
     async ({ vip, variant }) => {
-      const before = edge.lamna.status();
       const target = { host: vip, count: 40, chunkBytes: 1400, pauseMs: 5, seed: 100 };
       const connections = await edge.network.client.open("tcp", { ...target, port: TCP_ECHO_PORTS[variant] });
       const flows = await edge.network.client.open("udp", { ...target, port: UDP_ECHO_PORTS[variant] });
@@ -78,7 +76,7 @@ describe.skipIf(lacks("encapsulations with real connections", namespaces)).each(
         for (const report of reports) expect(report).toMatchObject({ lost: 0, moves: 0, error: null });
         expect(new Set(reports.map(({ backend }) => backend))).toEqual(new Set(["backend0", "backend1"]));
       }
-      const reasons = reasonsSince(before, edge.lamna.status());
+      const reasons = edge.reasonsSinceLast();
       expect(reasons.flow_new).toBe(80);
       expectForwardedOnly(reasons);
     },
@@ -91,7 +89,6 @@ describe.skipIf(lacks("encapsulations with real connections", namespaces)).each(
       const target = { host: vip, port: UDP_ECHO_PORTS[variant], count: 20, pauseMs: 5, seed: 200 };
       // A queue that waits for a neighbour's address has no room for so much.
       await (await client.open("udp", { ...target, chunkBytes: 10 })).close();
-      const before = edge.lamna.status();
       const flows = await client.open("udp", { ...target, chunkBytes: 5000 });
       await flows.advance(5);
       const reports = await flows.close();
@@ -99,7 +96,7 @@ describe.skipIf(lacks("encapsulations with real connections", namespaces)).each(
       expect(new Set(reports.map(({ backend }) => backend)).size).toBe(2);
       // Each is three more than the first, which has the ports.
       const datagrams = reports.reduce((sum, { echoes }) => sum + echoes, 0);
-      const { fragment_hit, ...reasons } = reasonsSince(before, edge.lamna.status());
+      const { fragment_hit, ...reasons } = edge.reasonsSinceLast();
       expect({ fragment_hit, reasons }).toMatchObject({ fragment_hit: 3 * datagrams });
       expectForwardedOnly(reasons);
     },

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { lacks, namespaces } from "../needs.ts";
-import { BalancedNetwork, reasonsSince } from "./harness/balanced-network.ts";
+import { BalancedNetwork } from "./harness/balanced-network.ts";
 import { ENCAPSULATIONS } from "./harness/edge-config.ts";
 import { CLIENT, CLIENT_MTU, HTTP_PORTS } from "./harness/edge-network.ts";
 
@@ -29,7 +29,6 @@ describe.skipIf(isSkipped)("a hop of small MTU on the way to the client", () => 
       // Also the client: knowing the path it would announce an MSS for it, and nothing would be too big.
       for (const host of [edge.network.clientHost, ...backends]) host.forgetPaths();
       expect(backends.map((backend) => backend.pathMtu(client))).toEqual(backends.map(() => CLIENT_MTU));
-      const before = edge.lamna.status();
       const reports = await edge.network.client.transfer({
         host: vip,
         port: HTTP_PORTS[variant],
@@ -44,7 +43,7 @@ describe.skipIf(isSkipped)("a hop of small MTU on the way to the client", () => 
       expect(new Set(reports.map(({ backend }) => backend)).size).toBe(backends.length);
       // A backend learns the path's MTU only from errors about connections that it has itself.
       expect(backends.map((backend) => backend.pathMtu(client))).toEqual(backends.map(() => HOP_MTU));
-      const reasons = reasonsSince(before, edge.lamna.status());
+      const reasons = edge.reasonsSinceLast();
       expect(reasons.icmp_error).toBeGreaterThanOrEqual(backends.length);
       expect(reasons.flow_new).toBe(CONNECTIONS);
     },
@@ -67,7 +66,6 @@ describe.skipIf(isSkipped)("links without room for the outer header", () => {
     "$encapsulation: the client is told an MTU of $mtu, and uploads complete",
     async ({ vip, variant, mtu }) => {
       edge.network.clientHost.forgetPaths();
-      const before = edge.lamna.status();
       const reports = await edge.network.client.transfer({
         host: vip,
         port: HTTP_PORTS[variant],
@@ -80,7 +78,7 @@ describe.skipIf(isSkipped)("links without room for the outer header", () => {
         expect(report).toMatchObject({ isUploadWhole: true, isDownloadWhole: true, error: null });
       }
       expect(edge.network.clientHost.pathMtu(vip)).toBe(mtu);
-      expect(reasonsSince(before, edge.lamna.status()).too_big_reply).toBeGreaterThan(0);
+      expect(edge.reasonsSinceLast().too_big_reply).toBeGreaterThan(0);
     },
   );
 });

@@ -14,6 +14,7 @@ export interface BalancedOptions extends EdgeOptions, AttachOptions {
 export class BalancedNetwork {
   readonly network: EdgeNetwork;
   readonly lamna: Lamna;
+  #last: StatusReport | undefined;
 
   /** Builds the network, and attaches Lamna on its balancer and backends. */
   static async create(options: BalancedOptions): Promise<BalancedNetwork> {
@@ -39,15 +40,26 @@ export class BalancedNetwork {
     this.lamna = lamna;
   }
 
+  /** How much the counters of reasons grew since the last call, or since the start: those that did. */
+  reasonsSinceLast(): Partial<StatusReport["reasons"]> {
+    const before = this.#last;
+    this.#last = this.lamna.status();
+    return before === undefined ? withoutZeros(this.#last.reasons) : reasonsSince(before, this.#last);
+  }
+
   close(): void {
     this.network.close();
   }
 }
 
-/** How much the counters of reasons grew, those that did. */
+/** How much the counters of reasons grew: those that did. */
 export function reasonsSince(before: StatusReport, now: StatusReport): Partial<StatusReport["reasons"]> {
   const grown = Object.entries(now.reasons).map(
     ([reason, count]) => [reason, count - before.reasons[reason as keyof StatusReport["reasons"]]] as const,
   );
-  return Object.fromEntries(grown.filter(([, count]) => count !== 0));
+  return withoutZeros(Object.fromEntries(grown));
+}
+
+function withoutZeros(counts: Readonly<Record<string, number>>): Partial<StatusReport["reasons"]> {
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count !== 0));
 }

@@ -73,6 +73,13 @@ export class Namespace {
     return { rxBytes: link.stats64.rx.bytes, txBytes: link.stats64.tx.bytes };
   }
 
+  hasXdpProgram(interfaceName: string): boolean {
+    const [link] = JSON.parse(run("ip", ["-n", this.name, "-j", "link", "show", interfaceName])) as [
+      { xdp?: object },
+    ];
+    return link.xdp !== undefined;
+  }
+
   /** Packets that the program on a veth interface has seen, by RX queue. */
   xdpPacketsByQueue(interfaceName: string): number[] {
     const statistics = this.run("ethtool", ["-S", interfaceName]);
