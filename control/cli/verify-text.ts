@@ -48,7 +48,7 @@ function describeDifference(difference: VerifyDifference, reference: string, sty
         ? "before the first packet: the config did not give the same maps"
         : "after the last packet: maps that no packet may change";
   const lines = [paint("bold", heading), `  found: ${engine}; expected: ${reference}`];
-  if (fault !== null) lines.push(paint("red", `  ${reference} stopped the program: ${printable(fault)}`));
+  if (fault !== null) lines.push(paint("red", `  the ${reference} stopped the program: ${printable(fault)}`));
   if (verdict !== null) {
     lines.push(`  verdict ${describeVerdict(verdict.found)}, expected ${describeVerdict(verdict.expected)}`);
   }
@@ -76,7 +76,7 @@ function describeTrace({ trace }: VerifyDifference, reference: string, style: Te
   const { paint, width, hasUnicode } = style;
   const places = trace.map(({ file, line }) => `${file}:${line}`);
   const placeWidth = Math.max(...places.map(({ length }) => length));
-  const lines = ["", paint("bold", `  what ${reference} did`)];
+  const lines = ["", paint("bold", `  what the ${reference} did`)];
   for (const [i, { text, registers, stores }] of trace.entries()) {
     const source = `    ${places[i]!.padEnd(placeWidth)}  ${printable(text)}`;
     lines.push(cutTo(source, width, hasUnicode));

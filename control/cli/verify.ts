@@ -1,5 +1,5 @@
 /** `lamna verify`: whether engines make the same of a capture. What is compared is in verification.ts. */
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { CaptureError } from "../../dataplane/capture/capture-error.ts";
 import { type CaptureReader, openCapture } from "../../dataplane/capture/capture-reader.ts";
 import type { Config } from "../model/config.ts";
@@ -53,11 +53,10 @@ export function verifyCommand(): Command {
     )
     .argument("<capture>", 'pcap or pcapng, gzip-compressed or not; "-" reads standard input')
     .requiredOption("--config <file>", 'config file in YAML; "-" reads standard input')
-    .option(
-      "--engines <names>",
-      "what to compare, with commas; the first is the reference",
-      parseEngines,
-      ENGINES,
+    .addOption(
+      new Option("--engines <names>", "what to compare, with commas; the first is the reference")
+        .argParser(parseEngines)
+        .default(ENGINES, ENGINES.join(",")),
     )
     .option("--keep-going <n>", "look for so many differences before giving up", parseKeepGoing, 1)
     .option("--json", "print one JSON object (schemas/verify-report.schema.json)")

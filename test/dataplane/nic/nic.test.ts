@@ -282,6 +282,19 @@ describe("queues", () => {
     expect(nic.counters().rx_packets).toBe(256);
   });
 
+  test("a frame may be said to come in by one, whatever RSS would say", () => {
+    const { nic } = nicWith(programSpec("call 8\nr0 += 100\nexit"), { machine: { cpuCount: 4 } });
+    for (let flow = 0; flow < 16; flow++) {
+      expect(nic.processOn(2, tcpFrame(0, flow), 5n)).toMatchObject({ queue: 2, code: 102, timestampNs: 5n });
+    }
+    // Not hashed: queue 0, but for who says otherwise.
+    expect(nic.processOn(3, frameWith(1), 0n)).toMatchObject({ queue: 3, code: 103 });
+    expect(nic.queueCounters(2)).toMatchObject({ rx_packets: 16 });
+    for (const queue of [-1, 4, 0.5]) {
+      expect(() => nic.processOn(queue, frameWith(1), 0n)).toThrow(`queue ${queue}, expected one of 4`);
+    }
+  });
+
   test("outcomes come in the order of the frames for any number of queues", () => {
     for (const cpuCount of [1, 2, 8]) {
       const { nic } = nicWith(FIRST_BYTE, { machine: { cpuCount } });

@@ -103,6 +103,32 @@ describe("tracing", () => {
   });
 });
 
+test("the interpreter tells every store before it is made, atomic ones too, and no load", () => {
+  const machine = new Machine([]);
+  const frame = machine.cpu(0).framePointer(0);
+  const seen: [number, number][] = [];
+  const engine = interpreter({
+    onStore: (address, sizeBytes) => {
+      seen.push([address - frame, sizeBytes]);
+      if (seen.length === 2) expect(machine.memory.view.getUint32(address, true)).toBe(7);
+    },
+  });
+  const source = `
+*(u64 *)(r10 - 8) = 7
+r1 = 9
+*(u16 *)(r10 - 8) = r1
+r2 = *(u32 *)(r10 - 4)
+lock *(u32 *)(r10 - 8) += w1
+r0 = *(u32 *)(r10 - 8)
+exit`;
+  expect(run(engine, machine, source)).toBe(18n);
+  expect(seen).toEqual([
+    [-8, 8],
+    [-8, 2],
+    [-8, 4],
+  ]);
+});
+
 test("a step limit as long as the program lets it through", () => {
   const source = "r0 = 1\nr0 += 1\nexit";
   expect(run(interpreter({ stepLimit: 3 }), new Machine([]), source)).toBe(2n);
