@@ -11,11 +11,11 @@ import type { AttachReport } from "../../../control/cli/attach-report.ts";
 import type { StatusReport } from "../../../control/model/status-report.ts";
 import { readInterface } from "../../../dataplane/kernel/links.ts";
 import { seededRandom } from "../../../dataplane/vm/random.ts";
-import { kernelBpf, lacks } from "../../needs.ts";
+import { bpffs, lacks, libbpf as libbpfNeed, namespaces, root } from "../../needs.ts";
 import { buildCli, ROOT } from "./built-cli.ts";
 import { CAPACITY, InstanceHarness } from "./instance-harness.ts";
 
-const isSkipped = lacks("changes by lamna attach", kernelBpf);
+const isSkipped = lacks("changes by lamna attach", root, libbpfNeed, bpffs, namespaces);
 const main = isSkipped ? "" : buildCli();
 /** Of those with many rounds, each of which starts processes. */
 const LONG_MS = 300_000;

@@ -16,11 +16,11 @@ import { readStoredObject } from "../../../dataplane/kernel/pinned-object.ts";
 import { programInfo } from "../../../dataplane/kernel/program-info.ts";
 import { readObject } from "../../../dataplane/object/read-object.ts";
 import { loadBare } from "../../dataplane/kernel/bare-program.ts";
-import { kernelBpf, lacks } from "../../needs.ts";
+import { bpffs, lacks, libbpf as libbpfNeed, namespaces, root } from "../../needs.ts";
 import { buildCli } from "./built-cli.ts";
 import { configText, InstanceHarness } from "./instance-harness.ts";
 
-const isSkipped = lacks("lamna attach", kernelBpf);
+const isSkipped = lacks("lamna attach", root, libbpfNeed, bpffs, namespaces);
 const main = isSkipped ? "" : buildCli();
 
 describe.skipIf(isSkipped)("lamna attach", () => {

@@ -6,12 +6,12 @@ import { createInterface } from "node:readline";
 import { afterEach, describe, expect, test } from "vitest";
 import { type StatusReport, statusReportSchema } from "../../../control/model/status-report.ts";
 import { PinLayout } from "../../../dataplane/kernel/pin-layout.ts";
-import { kernelBpf, lacks } from "../../needs.ts";
+import { bpffs, lacks, libbpf as libbpfNeed, namespaces, root } from "../../needs.ts";
 import { type JsonSchema, violations } from "../model/json-schema.ts";
 import { buildCli, ROOT } from "./built-cli.ts";
 import { configText, InstanceHarness } from "./instance-harness.ts";
 
-const isSkipped = lacks("lamna status", kernelBpf);
+const isSkipped = lacks("lamna status", root, libbpfNeed, bpffs, namespaces);
 const main = isSkipped ? "" : buildCli();
 const SCHEMA = JSON.parse(readFileSync(`${ROOT}/schemas/status-report.schema.json`, "utf8")) as JsonSchema;
 

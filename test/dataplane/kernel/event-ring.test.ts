@@ -5,14 +5,14 @@ import { Descriptor } from "../../../dataplane/kernel/descriptor.ts";
 import { EventRing } from "../../../dataplane/kernel/event-ring.ts";
 import { libbpf } from "../../../dataplane/kernel/libbpf.ts";
 import { NativeStruct } from "../../../dataplane/kernel/native.ts";
-import { kernelBpf, lacks } from "../../needs.ts";
+import { lacks, libbpf as libbpfNeed, root } from "../../needs.ts";
 import { loadBare } from "./bare-program.ts";
 
 const RINGBUF = 27;
 const ARRAY = 2;
 const RING_BYTES = 1 << 18;
 
-describe.skipIf(lacks("event rings", kernelBpf))("event rings", () => {
+describe.skipIf(lacks("event rings", root, libbpfNeed))("event rings", () => {
   const opened: { close(): void }[] = [];
   afterEach(() => {
     for (const handle of opened.splice(0).reverse()) handle.close();

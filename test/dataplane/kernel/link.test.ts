@@ -7,11 +7,11 @@ import { libc } from "../../../dataplane/kernel/libc.ts";
 import { type Attachment, attachXdp, type RequestedMode } from "../../../dataplane/kernel/link.ts";
 import { programInfo } from "../../../dataplane/kernel/program-info.ts";
 import { MODE_FLAGS, queryXdp } from "../../../dataplane/kernel/xdp-state.ts";
-import { kernelBpf, lacks } from "../../needs.ts";
+import { bpffs, lacks, libbpf as libbpfNeed, namespaces, root } from "../../needs.ts";
 import { loadBare } from "./bare-program.ts";
 import { Namespaces } from "./namespaces.ts";
 
-describe.skipIf(lacks("links", kernelBpf))("links", () => {
+describe.skipIf(lacks("links", root, libbpfNeed, bpffs, namespaces))("links", () => {
   const spaces = new Namespaces("link");
   let count = 0;
 

@@ -13,11 +13,11 @@ import { PinLayout } from "../../../dataplane/kernel/pin-layout.ts";
 import { listPins, removePins } from "../../../dataplane/kernel/pins.ts";
 import { programInfo } from "../../../dataplane/kernel/program-info.ts";
 import { queryXdp } from "../../../dataplane/kernel/xdp-state.ts";
-import { kernelBpf, lacks } from "../../needs.ts";
+import { bpffs, lacks, libbpf as libbpfNeed, namespaces, root } from "../../needs.ts";
 import { loadBare } from "./bare-program.ts";
 import { Namespaces } from "./namespaces.ts";
 
-describe.skipIf(lacks("pinned instances", kernelBpf))("pinned instances", () => {
+describe.skipIf(lacks("pinned instances", root, libbpfNeed, bpffs, namespaces))("pinned instances", () => {
   const spaces = new Namespaces("layout");
   const directory = `/sys/fs/bpf/lamna-test-layout-${process.pid}`;
   const layout = new PinLayout(directory);

@@ -11,7 +11,7 @@ import {
   unescapePinName,
 } from "../../../dataplane/kernel/pins.ts";
 import { programInfo } from "../../../dataplane/kernel/program-info.ts";
-import { kernelBpf, lacks } from "../../needs.ts";
+import { bpffs, lacks, libbpf as libbpfNeed, root } from "../../needs.ts";
 import { loadBare } from "./bare-program.ts";
 
 test.for([
@@ -36,7 +36,7 @@ test("a directory of another file system is refused, with what to do", () => {
   }
 });
 
-describe.skipIf(lacks("pins", kernelBpf))("pins", () => {
+describe.skipIf(lacks("pins", root, libbpfNeed, bpffs))("pins", () => {
   const directory = `/sys/fs/bpf/lamna-test-pins-${process.pid}`;
   afterAll(() => removePins(directory));
 
