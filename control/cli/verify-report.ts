@@ -67,6 +67,6 @@ function bytesOf(expected: Result, found: Result): VerifyDifference["bytes"] {
 }
 
 function traceStepOf({ file, line, text, registers, stores }: TraceStep): VerifyTraceStep {
-  const entries = registers.map(({ name, value }) => [name, `0x${value.toString(16)}`]);
-  return { file, line, text, registers: Object.fromEntries(entries), stores };
+  const changed = registers.map(({ name, value }) => ({ name, value: `0x${value.toString(16)}` }));
+  return { file, line, text, registers: changed, stores };
 }

@@ -80,7 +80,7 @@ function describeTrace({ trace }: VerifyDifference, reference: string, style: Te
   for (const [i, { text, registers, stores }] of trace.entries()) {
     const source = `    ${places[i]!.padEnd(placeWidth)}  ${printable(text)}`;
     lines.push(cutTo(source, width, hasUnicode));
-    const changed = Object.entries(registers).map(([name, value]) => `${name}=${value}`);
+    const changed = registers.map(({ name, value }) => `${name}=${value}`);
     if (stores.length > 0) changed.push(`stores to ${stores.join(", ")}`);
     if (changed.length === 0) continue;
     const values = `    ${"".padEnd(placeWidth)}    ${changed.join(" ")}`;

@@ -60,8 +60,8 @@ export interface VerifyTraceStep {
   readonly file: string;
   readonly line: number;
   readonly text: string;
-  /** Those that the line changed, by name, in hex. */
-  readonly registers: { readonly [name: string]: string };
+  /** Those that the line changed: r0 to r9, and their new values in hex. */
+  readonly registers: readonly { readonly name: string; readonly value: string }[];
   /** What the line stored to. */
   readonly stores: readonly string[];
 }
@@ -96,8 +96,8 @@ const traceStep = z.strictObject({
   line: count("From 1."),
   text: z.string().meta({ description: "The source line." }),
   registers: z
-    .record(z.string(), z.string())
-    .meta({ description: "Registers that the line changed, and to what, in hex." }),
+    .array(z.strictObject({ name: z.string(), value: z.string() }))
+    .meta({ description: "Registers that the line changed, r0 to r9, and their new values in hex." }),
   stores: z
     .array(z.string())
     .meta({ description: "What the line stored to: frame bytes, elements of maps." }),

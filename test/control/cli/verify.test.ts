@@ -18,9 +18,13 @@ import { encodePcapng } from "../../../dataplane/capture/capture-contents.ts";
 import { openCapture } from "../../../dataplane/capture/capture-reader.ts";
 import { balancerObject } from "../../model/program.ts";
 import { lacks, libbpf, root } from "../../needs.ts";
+import { type JsonSchema, violations } from "../model/json-schema.ts";
 import { buildCli, type CliRun, ROOT, runCli } from "./built-cli.ts";
 
 const main = buildCli();
+const PUBLISHED = JSON.parse(
+  readFileSync(join(ROOT, "schemas/verify-report.schema.json"), "utf8"),
+) as JsonSchema;
 const scratch = mkdtempSync(join(tmpdir(), "lamna-verify-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
@@ -122,6 +126,7 @@ async function reportOf(
   await reader.close();
   await reference.programmed.close();
   await other.close();
+  expect(violations(PUBLISHED, report)).toEqual([]);
   return verifyReportSchema.parse(report);
 }
 
