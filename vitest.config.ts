@@ -6,6 +6,8 @@ const reportFile = process.env.LAMNA_TEST_REPORT;
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    // Boots virtual machines: see "npm run test:kernels".
+    exclude: ["test/kernels/**"],
     pool: "forks",
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -8,6 +8,8 @@ import { release } from "node:os";
 import { join, relative } from "node:path";
 import { expect, test } from "vitest";
 import { libbpfVersion } from "../dataplane/kernel/libbpf.ts";
+import { debianMirror, isKernelCached, KERNELS, kernelCache } from "./kernels/debian-kernel.ts";
+import { QEMU } from "./kernels/machine.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const BPFFS = "/sys/fs/bpf";
@@ -64,6 +66,35 @@ export const namespaces: Need = () => {
   // One that is removed again at once, as many a container may not make any.
   const probe = spawnSync("unshare", ["--net", "ip", "link", "add", "type", "veth"], { encoding: "utf8" });
   return probe.status === 0 ? undefined : `network namespaces and veth (${probe.stderr.trim()})`;
+};
+
+/** What runs a program as another user with chosen capabilities. */
+export const setpriv: Need = programs({ setpriv: "util-linux" });
+
+/** A Node that other users can run as well, which one in somebody's home directory may not be. */
+export const nodeForEverybody: Need = () => {
+  const lack = root() ?? setpriv();
+  if (lack !== undefined) return lack;
+  const user = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+  const probe = spawnSync("setpriv", [...user, process.execPath, "--version"], { cwd: "/" });
+  return probe.status === 0 ? undefined : `a Node that every user can run, unlike ${process.execPath}`;
+};
+
+/** Virtual machines of this architecture, kernels to boot in them, and what is put into them. */
+export const virtualMachines: Need = () => {
+  if (process.arch !== "x64") return `an x86-64 machine, and this is ${process.arch}`;
+  const lack = programs({
+    [QEMU]: "qemu-system-x86",
+    setpriv: "util-linux",
+    nsenter: "util-linux",
+    ethtool: "ethtool",
+    xz: "xz-utils",
+    "dpkg-deb": "dpkg",
+  })();
+  if (lack !== undefined) return lack;
+  if (spawnSync("ip", ["-V"]).status !== 0) return "ip (Debian: apt-get install iproute2)";
+  if (KERNELS.every(({ series }) => isKernelCached(series)) || debianMirror() !== undefined) return undefined;
+  return `Debian's archive among the sources of apt, or kernels in ${kernelCache()}`;
 };
 
 /** For what differs in kernels before this version. */

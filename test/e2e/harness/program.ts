@@ -13,7 +13,8 @@ import { Undo } from "./undo.ts";
 const ROOT = join(import.meta.dirname, "../../..");
 const TSC = join(ROOT, "node_modules/typescript/bin/tsc");
 
-let folder: string | undefined;
+/** Where they are compiled already: in a virtual machine that has no compiler. */
+let folder = process.env.LAMNA_E2E_PROGRAMS;
 
 /** Compiles the programs, once a process and into a folder of its own: Node 20 runs no TypeScript. */
 function programsFolder(): string {
