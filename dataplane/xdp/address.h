@@ -26,6 +26,16 @@ static __always_inline bool same_address(const void *a, const void *b, const enu
 	return a64[0] == b64[0] && a64[1] == b64[1];
 }
 
+static __always_inline void copy_address(__be32 *to, const __be32 *from, const enum family family)
+{
+	if (family == FAMILY_IPV4) {
+		*to = *from;
+	} else {
+		((__u64 *)to)[0] = ((const __u64 *)from)[0];
+		((__u64 *)to)[1] = ((const __u64 *)from)[1];
+	}
+}
+
 /* Writes 16 bytes; those an IPv4 address does not have are zero. */
 static __always_inline void store_address(void *to, const __be32 *address, const enum family family)
 {

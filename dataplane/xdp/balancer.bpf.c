@@ -29,25 +29,28 @@
 char _license[] SEC("license") = "Dual MIT/GPL";
 
 /* UNDECIDED: packet->flow is the flow that the packet, an error, is about. */
-static __always_inline enum reason read_icmp(struct cursor *cursor, struct packet *packet, __be32 *client,
+static __always_inline enum reason read_icmp(const struct xdp_md *ctx, struct cursor *cursor, struct packet *packet,
 					     const enum family family)
 {
 	if (packet->traits & IS_LATER_FRAGMENT)
 		return REASON_NOT_VIP_FRAGMENT;
+	/* Otherwise what is read from here on would tell how far the packet may be read from its IP header on. */
+	cursor->at =
+		forget_way(cursor->at, packet->network, family == FAMILY_IPV4 ? IPV4_HEADER_MASK : EXTENSIONS_MASK);
 	packet->icmp = take(cursor, sizeof(*packet->icmp));
 	if (!packet->icmp)
 		return REASON_MALFORMED_ICMP;
 	if (packet->traits & IS_FRAGMENT)
 		return REASON_NOT_VIP_FRAGMENT;
 	if (is_echo_request(packet->icmp, family))
-		return can_answer_echo(packet, family) ? REASON_ECHO_REPLY : REASON_OTHER_ICMP;
+		return can_answer_echo(ctx, packet, family) ? REASON_ECHO_REPLY : REASON_OTHER_ICMP;
 	if (is_icmp_error(packet->icmp, family))
-		return parse_quote(cursor, packet, client, family);
+		return parse_quote(cursor, packet, family);
 	return REASON_OTHER_ICMP;
 }
 
 /* Reads all headers up to the transport's, and the quote of an ICMP error. UNDECIDED: packet->flow is a TCP or UDP flow. */
-static __always_inline enum reason read_headers(struct cursor *cursor, struct packet *packet, __be32 *client,
+static __always_inline enum reason read_headers(const struct xdp_md *ctx, struct cursor *cursor, struct packet *packet,
 						const enum family family)
 {
 	if (family == FAMILY_IPV4) {
@@ -57,18 +60,22 @@ static __always_inline enum reason read_headers(struct cursor *cursor, struct pa
 		if (!parse_ipv6(cursor, packet))
 			return REASON_MALFORMED_IPV6;
 	}
-	if (unlikely(packet->traits & (HAS_IP_OPTIONS | IS_FRAGMENT)) && option_scope_all) {
-		if ((packet->traits & HAS_IP_OPTIONS) && !option_ip_options_balance)
-			return REASON_IP_OPTIONS;
-		if ((packet->traits & IS_FRAGMENT) && !option_fragments_balance)
-			return REASON_FRAGMENT;
+	if (unlikely(packet->traits & (HAS_IP_OPTIONS | IS_FRAGMENT))) {
+		/* Otherwise each of these few kinds of packet is followed to the end for itself. */
+		packet->traits = forget_value(packet->traits, packet->frame_bytes);
+		if (option_scope_all) {
+			if ((packet->traits & HAS_IP_OPTIONS) && !option_ip_options_balance)
+				return REASON_IP_OPTIONS;
+			if ((packet->traits & IS_FRAGMENT) && !option_fragments_balance)
+				return REASON_FRAGMENT;
+		}
 	}
 
 	if (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP && !is_icmp(packet->protocol, family))
 		return REASON_OTHER_PROTOCOL;
 	if (unlikely(is_icmp(packet->protocol, family)))
-		return read_icmp(cursor, packet, client, family);
-	packet->flow.source = packet->source;
+		return read_icmp(ctx, cursor, packet, family);
+	copy_address(packet->flow.source, source_of(packet, family), family);
 	packet->flow.protocol = packet->protocol;
 	return packet->traits & IS_LATER_FRAGMENT ? UNDECIDED : parse_ports(cursor, packet);
 }
@@ -78,7 +85,7 @@ static __always_inline enum reason read_headers(struct cursor *cursor, struct pa
 static __always_inline enum reason decide_by_address(const struct packet *packet, const struct settings *settings,
 						     enum reason reason, const enum family family)
 {
-	bool is_ours = packet->network && is_vip_address(settings, packet->destination, family);
+	bool is_ours = packet->network && is_vip_address(settings, destination_of(packet, family), family);
 
 	if (reason == REASON_ECHO_REPLY)
 		return decide_echo(packet, is_ours);
@@ -90,7 +97,7 @@ static __always_inline enum reason decide_by_address(const struct packet *packet
 static __always_inline struct vip *find_vip_of(struct packet *packet, const struct settings *settings,
 					       const enum family family)
 {
-	struct vip_search search = start_vip_search(settings, packet->destination, family);
+	struct vip_search search = start_vip_search(settings, destination_of(packet, family), family);
 	__u8 protocol = packet->flow.protocol;
 	__be16 port = packet->flow.ports >> 16;
 	__u32 mask = VIP_EXACT, id = 0;
@@ -212,16 +219,18 @@ static __always_inline enum reason aim(const struct xdp_md *ctx, struct packet *
 	mtu = find_next_hop(ctx->ingress_ifindex, packet, settings);
 	/* Most packets leave room for the larger header. An mtu of 0 is looked into here too: no limit, or no gateway. */
 	if (unlikely(bytes + sizeof(struct ipv6_header) > mtu || bytes + sizeof(struct ipv6_header) > MAX_IP_BYTES)) {
-		__u32 outer_bytes =
-			backend->family == FAMILY_IPV4 ? sizeof(struct ipv4_header) : sizeof(struct ipv6_header);
+		/* 20 or 40, without a branch, as each doubles what the verifier has to follow. */
+		__u32 outer_bytes = sizeof(struct ipv4_header) * (1 + (backend->family >> 1 & 1));
+		__u32 limit = mtu - 1 < MAX_IP_BYTES ? mtu : MAX_IP_BYTES;
 
 		if (!is_gateway_known(packet)) {
 			packet->mtu = MTU_WITHOUT_GATEWAY;
 			return REASON_TOO_BIG;
 		}
-		packet->mtu = mtu > outer_bytes ? mtu - outer_bytes : 0;
-		if ((mtu != 0 && bytes + outer_bytes > mtu) || bytes + outer_bytes > MAX_IP_BYTES)
+		if (bytes + outer_bytes > limit) {
+			packet->mtu = mtu > outer_bytes ? mtu - outer_bytes : 0;
 			return REASON_TOO_BIG;
+		}
 	}
 	packet->backend = backend;
 	packet->ip_bytes = bytes;
@@ -279,14 +288,12 @@ static __always_inline enum reason find_target(const struct xdp_md *ctx, struct 
 static __always_inline enum reason balance_ip(struct xdp_md *ctx, struct cursor *cursor, struct packet *packet,
 					      const struct settings *settings, __u32 cpu, const enum family family)
 {
-	/* Of the flow that an ICMP error is about. Read in 64-bit words too, and the verifier wants these aligned in the stack. */
-	__be32 client[4] __attribute__((aligned(8)));
-	enum reason reason = read_headers(cursor, packet, client, family);
+	enum reason reason = read_headers(ctx, cursor, packet, family);
 
 	if (unlikely(is_malformed(reason) || reason == REASON_ECHO_REPLY)) {
 		reason = decide_by_address(packet, settings, reason, family);
 		if (reason == REASON_ECHO_REPLY)
-			write_echo_reply(packet, family);
+			write_echo_reply(ctx, packet, family);
 	}
 	if (reason != UNDECIDED)
 		return reason;
@@ -310,11 +317,15 @@ static __always_inline enum reason balance_frame(struct xdp_md *ctx, const struc
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
 	struct cursor cursor = {.at = data, .end = data_end, .left = UNLIMITED};
 	struct packet packet = {.frame_bytes = data_end - data};
+	struct ethernet_header *ethernet;
 	__be16 ethertype;
 
-	packet.ethernet = take_ethernet(&cursor, &ethertype, &packet.tag_bytes);
-	if (!packet.ethernet)
+	ethernet = take_ethernet(&cursor, &ethertype, &packet.tag_bytes);
+	if (!ethernet)
 		return option_scope_all ? REASON_MALFORMED_ETHERNET : REASON_NOT_VIP_MALFORMED;
+	/* No tag, one and two are one way. */
+	cursor.at = forget_way(cursor.at, ethernet + 1, TAGS_MASK);
+	packet.tag_bytes = cursor.at - (void *)(ethernet + 1);
 	if (ethertype == bpf_htons(ETH_P_IP))
 		return balance_ip(ctx, &cursor, &packet, settings, cpu, FAMILY_IPV4);
 	if (ethertype == bpf_htons(ETH_P_IPV6))

@@ -12,10 +12,11 @@
 
 #define REPLY_TTL 64
 
-static __always_inline bool can_answer_echo(const struct packet *packet, const enum family family)
+static __always_inline bool can_answer_echo(const struct xdp_md *ctx, const struct packet *packet,
+					    const enum family family)
 {
-	return option_echo != ECHO_OFF && is_unicast(packet->source, family) &&
-	       is_unicast(packet->destination, family) && !is_to_group(packet->ethernet);
+	return option_echo != ECHO_OFF && is_unicast(source_of(packet, family), family) &&
+	       is_unicast(destination_of(packet, family), family) && !is_to_group(ctx);
 }
 
 /* What becomes of an echo request that can be answered. */
@@ -28,11 +29,12 @@ static __always_inline enum reason decide_echo(const struct packet *packet, bool
 
 /* Turns the request into the reply where it lies. Both checksums are carried forward, so that a request damaged on the way
  * becomes a reply that is seen to be damaged. Swapped addresses change no checksum. */
-static __always_inline void write_echo_reply(const struct packet *packet, const enum family family)
+static __always_inline void write_echo_reply(const struct xdp_md *ctx, const struct packet *packet,
+					     const enum family family)
 {
 	struct icmp_header *icmp = packet->icmp;
 
-	swap_macs(packet->ethernet);
+	swap_macs(ctx);
 	if (family == FAMILY_IPV4) {
 		struct ipv4_header *ip = packet->network;
 		__u16 *ttl_and_protocol = (__u16 *)&ip->ttl, ttl_before = *ttl_and_protocol;

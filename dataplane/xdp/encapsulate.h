@@ -80,6 +80,9 @@ static __always_inline bool push_outer(struct xdp_md *ctx, const struct packet *
 	/* As many as there are; what is written beyond them is written over. */
 	*(__u64 *)(to + 12) = tags;
 	to += 12 + packet->tag_bytes;
+	/* Never so: the verifier does not know how many tags there are. */
+	if (to + 2 + outer_bytes > end)
+		return false;
 	if (outer_family == FAMILY_IPV4) {
 		*(__be16 *)to = bpf_htons(ETH_P_IP);
 		write_outer_ipv4(to + 2, packet, protocol);

@@ -28,15 +28,32 @@ static __always_inline struct ethernet_header *take_ethernet(struct cursor *curs
 	return header;
 }
 
-/* Broadcast or multicast: what came by it is not answered (RFC 1122 section 3.2.2), and as a source it would be invalid. */
-static __always_inline bool is_to_group(const struct ethernet_header *header)
+/* The header of a frame that has one: never NULL. Where it is wanted late it is fetched anew, since the verifier would tell apart all that
+ * happened meanwhile by what is known of how long the frame is. */
+static __always_inline struct ethernet_header *ethernet_of(const struct xdp_md *ctx)
 {
-	return header->destination[0] & 1;
+	struct ethernet_header *header = (void *)(long)ctx->data;
+
+	return (void *)(header + 1) > (void *)(long)ctx->data_end ? NULL : header;
 }
 
-static __always_inline void swap_macs(struct ethernet_header *header)
+/* Broadcast or multicast: what came by it is not answered (RFC 1122 section 3.2.2), and as a source it would be invalid. */
+static __always_inline bool is_to_group(const struct xdp_md *ctx)
 {
-	__u16 *destination = (__u16 *)header->destination, *source = (__u16 *)header->source;
+	const struct ethernet_header *header = ethernet_of(ctx);
+
+	return !header || header->destination[0] & 1;
+}
+
+static __always_inline void swap_macs(const struct xdp_md *ctx)
+{
+	struct ethernet_header *header = ethernet_of(ctx);
+	__u16 *destination, *source;
+
+	if (!header)
+		return;
+	destination = (__u16 *)header->destination;
+	source = (__u16 *)header->source;
 
 	for (int i = 0; i < 3; i++) {
 		__u16 word = destination[i];

@@ -92,11 +92,13 @@ static __always_inline struct flow_entry *find_flow(void *line, const struct flo
 {
 #pragma unroll
 	for (int i = 0; i < FLOWS_PER_LINE(family); i++) {
+		void *flow = line + i * FLOW_BYTES(family);
 		struct flow_entry *entry = entry_of(line, i, family);
 
 		/* A free entry's flow_vip is 0, which no key has. */
-		if (has_key(line + i * FLOW_BYTES(family), key, family) && (__u16)entry->owner == key->vip)
-			return entry;
+		if (has_key(flow, key, family) && (__u16)entry->owner == key->vip)
+			/* Whichever it is, one way. */
+			return forget_way(flow, line, LINE_BYTES - FLOW_BYTES(family)) + FLOW_ENTRY_OFFSET(family);
 	}
 	return NULL;
 }

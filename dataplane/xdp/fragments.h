@@ -9,6 +9,7 @@
 
 #include "address.h"
 #include "maps.h"
+#include "ip.h"
 #include "packet.h"
 
 /* The one place of this packet's datagram. NULL: the table is missing. */
@@ -16,10 +17,11 @@ static __always_inline struct fragment *fragment_place(const struct packet *pack
 {
 	__u64 hash = option_flow_seed ^ (packet->fragment_id | (__u64)packet->protocol << 32);
 	void *table = bpf_map_lookup_elem(&fragments, &cpu);
+	const __be32 *source = source_of(packet, family), *destination = destination_of(packet, family);
 	__u32 index;
 
 	for (int i = 0; i < ADDRESS_WORDS(family); i++) {
-		hash ^= packet->source[i] | (__u64)packet->destination[i] << 32;
+		hash ^= source[i] | (__u64)destination[i] << 32;
 		hash *= 0x9E3779B97F4A7C15;
 		hash ^= hash >> 32;
 	}
@@ -36,8 +38,8 @@ static __always_inline bool is_fragment_known(const struct fragment *place, cons
 
 	/* As with flows, a clock that stepped back makes nothing old. */
 	return place->backend != 0 && place->family == family && place->protocol == packet->protocol &&
-	       place->id == packet->fragment_id && same_address(place->source, packet->source, family) &&
-	       same_address(place->destination, packet->destination, family) &&
+	       place->id == packet->fragment_id && same_address(place->source, source_of(packet, family), family) &&
+	       same_address(place->destination, destination_of(packet, family), family) &&
 	       (age < 0 || (__u32)age <= option_fragment_ticks);
 }
 
@@ -48,8 +50,8 @@ static __always_inline void remember_fragment(const struct packet *packet, __u32
 
 	if (!place)
 		return;
-	store_address(place->source, packet->source, family);
-	store_address(place->destination, packet->destination, family);
+	store_address(place->source, source_of(packet, family), family);
+	store_address(place->destination, destination_of(packet, family), family);
 	place->id = packet->fragment_id;
 	place->vip = packet->vip_id;
 	place->seen = now;

@@ -47,10 +47,9 @@ static __always_inline bool is_echo_request(const struct icmp_header *icmp, cons
 	return icmp->type == (family == FAMILY_IPV4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST);
 }
 
-/* Reads the quoted packet and takes the flow it belongs to as the packet's own, with the client's address in `client`. UNDECIDED
- * when that is done. The quote's own length field is of the packet that was quoted, so it bounds nothing here. */
-static __always_inline enum reason parse_quote(struct cursor *cursor, struct packet *packet, __be32 *client,
-					       const enum family family)
+/* Reads the quoted packet and takes the flow it belongs to as the packet's own. UNDECIDED when that is done. The quote's own length
+ * field is of the packet that was quoted, so it bounds nothing here. */
+static __always_inline enum reason parse_quote(struct cursor *cursor, struct packet *packet, const enum family family)
 {
 	const __be32 *source, *destination;
 	const __u32 *ports;
@@ -85,16 +84,13 @@ static __always_inline enum reason parse_quote(struct cursor *cursor, struct pac
 	ports = take(cursor, QUOTED_TRANSPORT_BYTES);
 	if (!ports)
 		return REASON_MALFORMED_ICMP;
-	if (!same_address(source, packet->destination, family))
+	if (!same_address(source, destination_of(packet, family), family))
 		return REASON_OTHER_ICMP;
 
-	/* A copy, lest the verifier follow every way to this place, of which extension headers make many, to the end. */
-	for (int i = 0; i < ADDRESS_WORDS(family); i++)
-		client[i] = destination[i];
-	packet->flow.source = client;
+	copy_address(packet->flow.source, destination, family);
 	packet->flow.ports = *ports << 16 | *ports >> 16;
 	packet->flow.protocol = protocol;
-	packet->traits |= IS_ICMP_ERROR;
+	packet->traits = forget_value(packet->traits | IS_ICMP_ERROR, packet->frame_bytes);
 	return UNDECIDED;
 }
 

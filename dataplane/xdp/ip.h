@@ -9,6 +9,22 @@
 #include "ipv4.h"
 #include "ipv6.h"
 
+static __always_inline __be32 *source_of(const struct packet *packet, const enum family family)
+{
+	struct ipv4_header *ipv4 = packet->network;
+	struct ipv6_header *ipv6 = packet->network;
+
+	return family == FAMILY_IPV4 ? &ipv4->source : ipv6->source;
+}
+
+static __always_inline __be32 *destination_of(const struct packet *packet, const enum family family)
+{
+	struct ipv4_header *ipv4 = packet->network;
+	struct ipv6_header *ipv6 = packet->network;
+
+	return family == FAMILY_IPV4 ? &ipv4->destination : ipv6->destination;
+}
+
 /* Header and payload, as the header says. */
 static __always_inline __u32 ip_bytes(const struct packet *packet, const enum family family)
 {

@@ -9,6 +9,9 @@
 #include "options.h"
 #include "packet.h"
 
+/* The bits of a header's length. */
+#define IPV4_HEADER_MASK (0xf * 4)
+
 /* Checks version and header length, and steps over the options. False: malformed. */
 static __always_inline bool take_ipv4_options(struct cursor *cursor, const struct ipv4_header *ip)
 {
@@ -26,8 +29,6 @@ static __always_inline bool parse_ipv4(struct cursor *cursor, struct packet *pac
 	if (!ip)
 		return false;
 	packet->network = ip;
-	packet->source = &ip->source;
-	packet->destination = &ip->destination;
 	if (unlikely(ip->version_ihl != 0x45)) {
 		if (!take_ipv4_options(cursor, ip))
 			return false;

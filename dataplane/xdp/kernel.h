@@ -30,6 +30,32 @@ typedef __u32 __be32;
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
+/* ------------------------------------------------------------------------------------------------ the verifier
+ *
+ * It walks every way through the program with all it knows of each register and stack slot. Where ways meet it goes on with one of them only
+ * if they know the same; otherwise everything behind is walked once for each. So ways that meet forget how they came. */
+
+/* `pointer` itself, of which the verifier then knows only that it lies behind `start`, in the same region, by bits of `mask`: it must.
+ * The difference of two pointers is any number to the verifier. How far a packet pointer may be read is forgotten too. */
+static __always_inline void *forget_way(void *pointer, void *start, __u64 mask)
+{
+	__u64 distance;
+
+	/* clang would follow the ways as well, and take the difference apart. */
+	barrier_var(pointer);
+	distance = pointer - start;
+	barrier_var(distance);
+	return start + (distance & mask);
+}
+
+/* `value` itself, of which the verifier then knows as little as of `any`. */
+static __always_inline __u32 forget_value(__u32 value, __u32 any)
+{
+	value ^= any;
+	barrier_var(value);
+	return value ^ any;
+}
+
 #define __uint(name, value) int(*name)[value]
 #define __type(name, type) typeof(type) *name
 #define __array(name, type) typeof(type) *name[]

@@ -15,10 +15,10 @@
 #define UNDECIDED REASON_COUNT
 
 /* A connection of a client with a VIP. An ICMP error is about one, any other packet is of one. The client's address is one
- * word (IPv4) or four (IPv6), in the packet or in a copy, and dies when the packet is resized; the VIP's is the
- * packet's own destination. */
+ * word (IPv4) or four (IPv6); a copy, so that it does not matter to the verifier where in the packet it was. The VIP's is the packet's own
+ * destination. */
 struct flow {
-	const __be32 *source;
+	__be32 source[4] __attribute__((aligned(8))); /* also read in 64-bit words */
 	__u32 ports; /* as loaded from the wire: source, the client's, in the low half */
 	__u8 protocol;
 };
@@ -38,14 +38,11 @@ struct packet {
 	__u32 traits; /* enum trait */
 
 	/* The frame. */
-	struct ethernet_header *ethernet;
 	__u32 frame_bytes;
 	__u32 tag_bytes; /* of VLAN tags: 0, 4 or 8 */
 
 	/* The IP header and its extensions. */
 	void *network; /* NULL: the frame ends before it does */
-	const __be32 *source;
-	const __be32 *destination;
 	__u8 protocol; /* after extension headers */
 	__u32 fragment_id; /* as loaded from the wire */
 

@@ -14,9 +14,10 @@
  * division. */
 static __always_inline __u32 ring_slot_of(__u32 hash)
 {
-	__u32 low = hash & 0xffff, high = hash >> 16;
+	__s32 difference = (hash & 0xffff) - (hash >> 16);
 
-	return low >= high ? low - high : low + RING_SLOTS - high;
+	/* Without a branch: all ones when it is negative. */
+	return difference + (difference >> 31 & RING_SLOTS);
 }
 _Static_assert(RING_SLOTS == (1 << 16) + 1, "ring_slot_of() is for this number of slots");
 

@@ -35,10 +35,11 @@ struct too_big_ipv6 {
 
 /* Whether the sender is to be told. Nobody is told that an ICMP error or a later fragment was too big (RFC 1122 section 3.2.2),
  * nor when there is no size that would do. */
-static __always_inline bool can_answer_too_big(const struct packet *packet, const enum family family)
+static __always_inline bool can_answer_too_big(const struct xdp_md *ctx, const struct packet *packet,
+					       const enum family family)
 {
 	return option_too_big_icmp && packet->mtu != 0 && !(packet->traits & (IS_ICMP_ERROR | IS_LATER_FRAGMENT)) &&
-	       is_unicast(packet->source, family) && !is_to_group(packet->ethernet);
+	       is_unicast(source_of(packet, family), family) && !is_to_group(ctx);
 }
 
 /* Sums the words from `from` to the end of the frame, which is cut to an even length. */
@@ -65,7 +66,7 @@ static __always_inline enum reason answer_too_big(struct xdp_md *ctx, const stru
 	__u32 quote_bytes = packet->frame_bytes - ethernet_bytes;
 	void *to, *from, *end;
 
-	if (!can_answer_too_big(packet, family))
+	if (!can_answer_too_big(ctx, packet, family))
 		return REASON_TOO_BIG;
 	quote_bytes = quote_bytes < quote_bytes_max ? quote_bytes & ~1U : quote_bytes_max;
 	if (bpf_xdp_adjust_head(ctx, -(int)header_bytes) ||
@@ -83,9 +84,13 @@ static __always_inline enum reason answer_too_big(struct xdp_md *ctx, const stru
 		*(__u16 *)(to + 6 + i) = *(__u16 *)(from + i);
 	}
 	*(__u64 *)(to + 12) = *(__u64 *)(from + 12);
-	to += ethernet_bytes;
-	from += ethernet_bytes;
-	*(__be16 *)(to - 2) = family == FAMILY_IPV4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	to += 12 + packet->tag_bytes;
+	from = to + 2 + header_bytes;
+	/* Never so: as above, for the verifier, which does not know how many tags there are. */
+	if (from + sizeof(struct ipv4_header) > end)
+		return REASON_NO_HEADROOM;
+	*(__be16 *)to = family == FAMILY_IPV4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	to += 2;
 
 	if (family == FAMILY_IPV4) {
 		const struct ipv4_header *old = from;

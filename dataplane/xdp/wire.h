@@ -10,6 +10,7 @@
 
 #define MAX_VLAN_TAGS 2
 #define MAX_ETHERNET_BYTES (ETH_HLEN + 4 * MAX_VLAN_TAGS)
+#define TAGS_MASK 0xc /* the bits of their length */
 
 struct ethernet_header {
 	__u8 destination[6];

@@ -1,4 +1,4 @@
-// Generated from the BTF of dataplane/decap/decap.bpf.o (sha256 2841f6424d3ef3c14760376c3f073442f13c5a142eee7794204bbd9294f83c2b).
+// Generated from the BTF of dataplane/decap/decap.bpf.o (sha256 b8237d52e1b2e0726d68e2c549f3001958fff1752c2f14de7c8a35d57a3cfc8e).
 // Do not edit; regenerate with: npm run gen:codecs
 import type { Codec, MapLayout } from "../../object/codec.ts";
 import { clear, elements, readBytes, u16, u32, u64, viewOf, writeBytes } from "../../object/codec-fields.ts";

@@ -1,4 +1,4 @@
-// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 f0004ea6d073bf2b84cd916bdd01ab053456ab6b1b1d422130a128839d09756f).
+// Generated from the BTF of dataplane/xdp/balancer.bpf.o (sha256 3ffc83e3b52aebe35d35068be82e9604d73a82f779d2fd656f86147e0cc47e23).
 // Do not edit; regenerate with: npm run gen:codecs
 import type { Codec, MapLayout } from "../../object/codec.ts";
 import { clear, elements, readBytes, u16, u32, u64, u8, viewOf, writeBytes } from "../../object/codec-fields.ts";

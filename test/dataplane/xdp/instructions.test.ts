@@ -45,20 +45,21 @@ test.for([
     first: tcp4(TCP_SYN),
     frame: tcp4(TCP_ACK),
     reason: "flow_hit",
-    limit: 550,
+    limit: 540,
   },
   {
     name: "a known IPv6 TCP flow",
     first: tcp6(TCP_SYN),
     frame: tcp6(TCP_ACK),
     reason: "flow_hit",
-    limit: 580,
+    limit: 575,
   },
-  { name: "a known IPv4 UDP flow", first: udp4, frame: udp4, reason: "flow_hit", limit: 550 },
-  { name: "a new IPv4 TCP flow", frame: tcp4(TCP_SYN), reason: "flow_new", limit: 700 },
-  { name: "a new IPv6 TCP flow", frame: tcp6(TCP_SYN), reason: "flow_new", limit: 820 },
-  { name: "no VIP's port", frame: tcp4(TCP_ACK, 22), reason: "not_vip", limit: 240 },
-  { name: "an echo request", frame: echo, reason: "echo_reply", limit: 260 },
+  { name: "a known IPv4 UDP flow", first: udp4, frame: udp4, reason: "flow_hit", limit: 540 },
+  { name: "a new IPv4 TCP flow", frame: tcp4(TCP_SYN), reason: "flow_new", limit: 665 },
+  { name: "a new IPv6 TCP flow", frame: tcp6(TCP_SYN), reason: "flow_new", limit: 810 },
+  { name: "no VIP's port", frame: tcp4(TCP_ACK, 22), reason: "not_vip", limit: 230 },
+  // Looks for its Ethernet header anew, lest the verifier know of it on all other ways too.
+  { name: "an echo request", frame: echo, reason: "echo_reply", limit: 280 },
 ])("$name takes at most $limit instructions", async ({ first, frame, reason, limit }) => {
   const balancer = await Balancer.open(CONFIG);
   if (first !== undefined) balancer.run(first);
