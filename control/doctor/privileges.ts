@@ -27,7 +27,7 @@ function judgeCapabilities({ capabilities }: PrivilegeFacts): Finding {
   if (missing.length === 1 && missing[0] === "CAP_PERFMON") {
     return warning(
       check,
-      "no CAP_PERFMON: before Linux 6.18 the program is refused, as it compares packet pointers; later kernels put barriers into it, which make it twice as slow",
+      "no CAP_PERFMON, without which the verifier refuses the program, as it compares and subtracts packet pointers",
       "grant CAP_PERFMON beside CAP_BPF and CAP_NET_ADMIN",
     );
   }

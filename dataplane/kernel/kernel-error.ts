@@ -104,7 +104,8 @@ function privilegeRemedy(): string {
   if (missing === undefined || missing.length === 0) {
     return "this process has the capabilities that are needed, so it is in a user namespace, or a security module forbids it, or RLIMIT_MEMLOCK is too low (before Linux 5.11)";
   }
-  return `this process lacks ${missing.join(", ")}: run as root, or grant CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON`;
+  const which = missing.join(", ");
+  return `this process lacks ${which}: run as root, or grant ${which}`;
 }
 
 /** ENOTSUPP was never meant to leave the kernel but does (include/linux/errno.h); from 4000 on they are libbpf's own (libbpf.h). */

@@ -21,11 +21,14 @@ export function loadError(operation: string, result: number, log: string, warnin
 }
 
 const PERFMON_REMEDY =
-  "grant CAP_PERFMON as well, without which the verifier refuses arithmetic on packet pointers on some kernels";
+  "grant CAP_PERFMON as well, without which the verifier refuses arithmetic on packet pointers";
 
 /** The verifier refuses some programs only to processes without CAP_PERFMON (kernel/bpf/verifier.c, allow_ptr_leaks, bypass_spec_v1). */
 function needsPerfmon(log: string): boolean {
-  const isRefusal = /prohibited|pointer comparison|leaks addr|corrupt spilled pointer|speculative/i.test(log);
+  const isRefusal =
+    /prohibited|pointer comparison|partial copy of pointer|leaks addr|corrupt spilled pointer|speculative/i.test(
+      log,
+    );
   return isRefusal && missingCapabilities(["CAP_PERFMON"])?.length === 1;
 }
 

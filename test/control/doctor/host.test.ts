@@ -122,7 +122,7 @@ describe("privileges", () => {
     {
       name: "without CAP_PERFMON, what that means",
       change: { capabilities: holding("CAP_BPF", "CAP_NET_ADMIN") },
-      expected: /^warning capabilities: no CAP_PERFMON: .*refused.*barriers.* -> grant CAP_PERFMON/,
+      expected: /^warning capabilities: no CAP_PERFMON, .*refuses the program.* -> grant CAP_PERFMON/,
     },
     {
       name: "none at all",

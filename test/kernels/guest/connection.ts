@@ -44,7 +44,9 @@ async function withTunnels(encapsulation: Encapsulation): Promise<void> {
     const device = deviceFor(encapsulation);
     for (const { namespace } of network.backends) {
       // By default it takes IPv6 in IPv6 only.
-      if (device === "ip6tnl0") namespace.ip("-6 tunnel change ip6tnl0 mode any");
+      if (device === "ip6tnl0") {
+        namespace.run("ip", ["-6", "tunnel", "change", device, "mode", "any"]);
+      }
       namespace.ip(`link set ${device} up`);
       namespace.sysctl({ [`net/ipv4/conf/${device}/rp_filter`]: 0 });
     }

@@ -5,7 +5,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import type { DoctorReport } from "../../../control/model/doctor-report.ts";
 import type { StatusReport } from "../../../control/model/status-report.ts";
-import { isLinuxSince } from "../../../dataplane/kernel/kernel-version.ts";
 import type { Check } from "./check.ts";
 import { type GrantedCapability, UnprivilegedHost, type UnprivilegedRun } from "./unprivileged-host.ts";
 
@@ -24,7 +23,7 @@ export function privilegeChecks(): Check[] {
       run: () => withHost(replay),
     },
     {
-      name: "without CAP_PERFMON, attach says that it is wanted, where it is",
+      name: "without CAP_PERFMON, attach and doctor say that it is wanted",
       run: () => withHost(attachWithoutPerfmon),
     },
     {
@@ -97,15 +96,8 @@ function attachWithoutPerfmon(host: UnprivilegedHost): void {
     "--config",
     host.config({ backend: "10.8.0.2" }),
   );
-  if (isLinuxSince(6, 18)) {
-    // The verifier puts barriers into the program instead of refusing it.
-    success(run);
-    ok(host.isAttached);
-    success(host.lamnaWithPins(WITHOUT_PERFMON, "detach"));
-  } else {
-    ok(run.status !== 0, "attach succeeds");
-    match(run.stderr, /grant CAP_PERFMON/);
-  }
+  ok(run.status !== 0, "attach succeeds");
+  match(run.stderr, /grant CAP_PERFMON/);
   equal(host.isAttached, false);
   deepEqual(host.pins, []);
 }
