@@ -4,8 +4,22 @@
  *
  * bpffs refuses names with a dot (bpf_lookup in kernel/bpf/inode.c, Linux 6.18), which network interfaces may have (eth0.100). So
  * a dot is written as "%2E" and "%" itself as "%25", as in URLs (RFC 3986 section 2.1); other characters stay.
+ *
+ * bpffs has symbolic links as well, and a pin directory may belong to another user than the one who removes it: a link in it leads nowhere,
+ * or root would remove what the user chose.
  */
-import { mkdirSync, readdirSync, renameSync, rmdirSync, statfsSync, statSync, unlinkSync } from "node:fs";
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  type Stats,
+  statfsSync,
+  statSync,
+  unlinkSync,
+} from "node:fs";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { Descriptor } from "./descriptor.ts";
 import { errnoName, errnoNumber, KernelError, systemError } from "./kernel-error.ts";
@@ -23,14 +37,16 @@ export function unescapePinName(pin: string): string {
 }
 
 /**
- * The directory's absolute path. Throws KernelError "no-bpffs" when neither it nor what it would be made in is in a BPF file system, or
+ * The directory's absolute path, without symbolic links. Throws KernelError "no-bpffs" when neither it nor what it would be made in is in a BPF file system, or
  * when it cannot have its name there.
  */
 export function requirePinDirectory(directory: string): string {
-  const path = resolve(directory);
-  const operation = `keep pins in ${path}`;
-  let existing = path;
-  while (!isThere(existing)) existing = dirname(existing);
+  const named = resolve(directory);
+  const operation = `keep pins in ${named}`;
+  let there = named;
+  while (!isThere(there)) there = dirname(there);
+  const existing = onFile("look for", there, () => realpathSync(there));
+  const path = join(existing, named.slice(there.length));
   if (statfsSync(existing).type !== BPF_FS_MAGIC) {
     throw new KernelError("no-bpffs", operation, `${existing} is not in a BPF file system`, {
       remedy:
@@ -74,6 +90,7 @@ export function makePinDirectory(path: string): void {
 
 /** Names in a directory, in no order; [] when there is no such directory. */
 export function listPins(directory: string): string[] {
+  refuseSymlink("list", directory);
   return unlessMissing(() => onFile("list", directory, () => readdirSync(directory))) ?? [];
 }
 
@@ -85,6 +102,7 @@ export function pin(descriptor: Descriptor, path: string): void {
 
 /** A descriptor of what is pinned; undefined when nothing is. `what` is what messages call it. */
 export function openPin(path: string, what: string): Descriptor | undefined {
+  refuseSymlink("open", path);
   const result = libbpf().bpf_obj_get(path);
   if (errnoName(result) === "ENOENT") return undefined;
   if (result < 0) {
@@ -116,11 +134,23 @@ export function removePinDirectory(path: string): void {
 export function removePins(path: string): void {
   for (const name of listPins(path)) {
     const file = join(path, name);
-    const isDirectory = statSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
+    const isDirectory = lookAt("look for", file)?.isDirectory() === true;
     if (isDirectory) removePins(file);
     else unpin(file);
   }
   removePinDirectory(path);
+}
+
+function refuseSymlink(verb: string, path: string): void {
+  if (lookAt(verb, path)?.isSymbolicLink() !== true) return;
+  throw new KernelError("wrong-layout", `${verb} ${path}`, "it is a symbolic link, which lamna never makes", {
+    remedy: "find out who made it, and remove it",
+  });
+}
+
+/** Of a symbolic link, the link itself. */
+function lookAt(verb: string, path: string): Stats | undefined {
+  return onFile(verb, path, () => lstatSync(path, { throwIfNoEntry: false }));
 }
 
 function onFile<T>(verb: string, path: string, act: () => T): T {
@@ -137,6 +167,8 @@ function onFile<T>(verb: string, path: string, act: () => T): T {
 const FILE_REMEDIES: Readonly<Record<string, string>> = {
   EACCES: "run as the owner of the directory, or name one of your own with --pin-dir",
   EPERM: "run as the owner of the directory, or name one of your own with --pin-dir",
+  EEXIST: "expected a directory; remove what is there, or name another with --pin-dir",
+  ENOTDIR: "expected a directory; remove what is there, or name another with --pin-dir",
 };
 
 function unlessMissing<T>(act: () => T): T | undefined {

@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import {
   escapePinName,
@@ -44,6 +45,40 @@ describe.skipIf(lacks("pins", root, libbpfNeed, bpffs))("pins", () => {
     expect(() => requirePinDirectory("/sys/fs/bpf")).toThrow(/others use too/);
     expect(() => requirePinDirectory("/sys/fs/bpf/lamna.2")).toThrow(/no names with a dot/);
     expect(requirePinDirectory("/sys/fs/bpf/x/../lamna-2/")).toBe("/sys/fs/bpf/lamna-2");
+  });
+
+  test("removing pins follows no symbolic link out of the directory", () => {
+    const outside = mkdtempSync(join(tmpdir(), "lamna-test-pins-"));
+    const precious = join(outside, "precious");
+    writeFileSync(precious, "");
+    try {
+      mkdirSync(`${directory}/maps`, { recursive: true });
+      symlinkSync(outside, `${directory}/maps/escape`);
+      symlinkSync(outside, `${directory}/links`);
+      expect(() => removePins(`${directory}/links`)).toThrow(
+        expect.objectContaining({ code: "wrong-layout", message: expect.stringMatching(/symbolic link/) }),
+      );
+      expect(() => listPins(`${directory}/links`)).toThrow(/symbolic link/);
+      expect(() => openPin(`${directory}/links`, "it")).toThrow(/symbolic link/);
+      removePins(directory);
+      expect(existsSync(directory)).toBe(false);
+      expect(existsSync(precious)).toBe(true);
+    } finally {
+      rmSync(outside, { recursive: true });
+    }
+  });
+
+  test("a directory that is named by a symbolic link is used by its own name", () => {
+    const link = join(tmpdir(), `lamna-test-pins-link-${process.pid}`);
+    mkdirSync(directory, { recursive: true });
+    symlinkSync(directory, link);
+    try {
+      expect(requirePinDirectory(link)).toBe(directory);
+      expect(requirePinDirectory(`${link}/inner`)).toBe(`${directory}/inner`);
+    } finally {
+      unlinkSync(link);
+      removePins(directory);
+    }
   });
 
   test("what is pinned is found again, is not overwritten, and goes with its directory", () => {
