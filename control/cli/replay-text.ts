@@ -1,5 +1,5 @@
 /** How lines of a report are put together: columns that line up, bars, and a width that is kept. */
-import { type Painter, painterFor } from "./output.ts";
+import { type OutputStream, type Painter, painterFor } from "./output.ts";
 
 export interface TextStyle {
   /** Columns of the terminal. */
@@ -12,9 +12,10 @@ export interface TextStyle {
 /** Where the output is no terminal and so has no width. */
 const DEFAULT_WIDTH = 110;
 
-export function textStyleOf(stream: NodeJS.WriteStream): TextStyle {
+export function textStyleOf(stream: OutputStream & { readonly columns?: number }): TextStyle {
   return {
-    width: stream.columns ?? DEFAULT_WIDTH,
+    // A serial console has 0 of them.
+    width: stream.columns || DEFAULT_WIDTH,
     hasUnicode: stream.isTTY === true,
     paint: painterFor(stream),
   };

@@ -9,9 +9,9 @@ import { readConfig } from "../model/config-file.ts";
 import { type StatusReport, statusReportSchema } from "../model/status-report.ts";
 import { EXIT_CODES } from "./exit.ts";
 import { helpParagraphs } from "./help-text.ts";
-import { painterFor } from "./output.ts";
 import { LOCK_WAIT_MS, pinDirectoryOption } from "./pin-directory.ts";
 import { printableJson } from "./printable.ts";
+import { textStyleOf } from "./replay-text.ts";
 import { readShippedObject } from "./shipped-object.ts";
 import { type Figures, NOTHING, type Observation, observe, ratesBetween } from "./status-report.ts";
 import { describeStatus } from "./status-text.ts";
@@ -46,8 +46,6 @@ export function statusCommand(): Command {
     });
 }
 
-/** Where the output is no terminal and so has no width. */
-const DEFAULT_WIDTH = 110;
 const INTERVAL_MAX_SECONDS = 86_400;
 
 function parseInterval(text: string): number {
@@ -107,8 +105,7 @@ function print(report: StatusReport, { json, watch }: StatusOptions): void {
   }
   const { stdout } = process;
   const isTerminal = stdout.isTTY === true;
-  const style = { width: stdout.columns ?? DEFAULT_WIDTH, hasUnicode: isTerminal, paint: painterFor(stdout) };
-  const text = describeStatus(report, Date.now(), style).join("\n");
+  const text = describeStatus(report, Date.now(), textStyleOf(stdout)).join("\n");
   // On a terminal in place of what was there: home, then the rest of the screen cleared (ECMA-48 CUP and ED).
   if (watch) stdout.write(isTerminal ? `\u001b[H\u001b[J${text}\n` : `${text}\n\n`);
   else stdout.write(`${text}\n`);

@@ -8,7 +8,16 @@ import {
   formatDuration,
   formatPoints,
   formatShare,
+  textStyleOf,
 } from "../../../control/cli/replay-text.ts";
+
+test.for([
+  { columns: 80, width: 80 },
+  { columns: 0, width: 110 },
+  { columns: undefined, width: 110 },
+])("on a terminal of $columns columns, lines have $width", ({ columns, width }) => {
+  expect(textStyleOf(columns === undefined ? {} : { columns }).width).toBe(width);
+});
 
 test("columns are as wide as their widest cell", () => {
   const rows = [

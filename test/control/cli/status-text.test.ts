@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { NOTHING, ratesBetween } from "../../../control/cli/status-report.ts";
 import { describeStatus } from "../../../control/cli/status-text.ts";
 import { REASON_NAMES, type ReasonName } from "../../../control/model/reasons.ts";
-import type { StatusReport } from "../../../control/model/status-report.ts";
+import { type StatusReport, statusReportSchema } from "../../../control/model/status-report.ts";
 
 const STYLE = { width: 100, hasUnicode: false, paint: (_style: string, text: string) => text };
 const LOADED_AT = "2026-01-02T03:04:05.000Z";
@@ -123,4 +123,13 @@ test("a VIP without backends, and one that is out of the ring", () => {
   expect(text).toMatch(
     /udp \[fc00::1\]:\* .*\n +no backends\n +web udp \[fc00::1\]:80 .*\n +10\.0\.0\.1 +out of it/,
   );
+});
+
+test("a report with more bytes than 2^53 is a report", () => {
+  const backends = [{ address: "10.0.0.1", packets: 2 ** 44, bytes: 2 ** 54 }];
+  expect(statusReportSchema.parse(report({ backends })).backends).toEqual(backends);
+  for (const bytes of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+    const odd = report({ backends: [{ address: "10.0.0.1", packets: 1, bytes }] });
+    expect(statusReportSchema.safeParse(odd).success).toBe(false);
+  }
 });
