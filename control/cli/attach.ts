@@ -32,6 +32,7 @@ import { findHops, type InterfaceHops } from "./next-hops.ts";
 import { painterFor } from "./output.ts";
 import { LOCK_WAIT_MS, pinDirectoryOption } from "./pin-directory.ts";
 import { printableJson } from "./printable.ts";
+import { followRenames } from "./renamed-interfaces.ts";
 import { readShippedObject } from "./shipped-object.ts";
 
 export interface AttachOptions {
@@ -275,17 +276,6 @@ function knownEntries(dataplane: KernelDataplane): ReadonlyMap<number, Interface
   const interfaces = map.withView(0, map.maxEntries, (bytes) => bytes.slice());
   const live = liveInterfaces({ settings: dataplane.map("settings").read(0), interfaces });
   return new Map([...live].map(([ifindex, { entry }]) => [ifindex, entry]));
-}
-
-/** Pins go by the names of interfaces, which may have been renamed since. */
-function followRenames(layout: PinLayout): void {
-  const interfaces = listInterfaces();
-  const taken = new Set(layout.listLinks());
-  for (const link of layout.readLinks()) {
-    const now = interfaceOf(link, interfaces)?.name;
-    if (now === undefined || now === link.interface || taken.has(now)) continue;
-    layout.renameLink(link.interface, now);
-  }
 }
 
 function reportOf(

@@ -5,6 +5,7 @@ import { EXIT_CODES } from "./exit.ts";
 import { helpParagraphs } from "./help-text.ts";
 import { LOCK_WAIT_MS, pinDirectoryOption } from "./pin-directory.ts";
 import { printable, printableJson } from "./printable.ts";
+import { followRenames } from "./renamed-interfaces.ts";
 
 export interface DetachOptions {
   readonly pinDir: string;
@@ -51,6 +52,8 @@ function removeFrom(
   if (place === undefined) return { pinDirectory, detached: [], remaining: [] };
   try {
     const { layout } = place;
+    // Names are those of today, unless a change that was cut off has links elsewhere. To remove everything takes none, and so nothing readable.
+    if (names.length > 0 && place.hasInstance && !layout.isInterrupted) followRenames(layout);
     const linked = layout.listLinks();
     const gone = names.length === 0 ? linked : linked.filter((name) => names.includes(name));
     const remaining = linked.filter((name) => !gone.includes(name));

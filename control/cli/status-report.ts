@@ -139,7 +139,7 @@ function interfaceStatus(
   const entry = entryOf(link.ifindex);
   const hasGateway = entry !== undefined && isGatewayKnown(entry.gatewayMac);
   return {
-    name: link.interface,
+    name: info?.name ?? link.interface,
     state: link.ifindex === 0 ? "detached" : "attached",
     ifindex: link.ifindex === 0 ? null : link.ifindex,
     mode: running?.mode ?? null,

@@ -204,6 +204,41 @@ describe.skipIf(isSkipped)("lamna attach", () => {
     expect(seen(host, "wan0")).toMatchObject({ mode: "native" });
   });
 
+  test("interfaces that swapped names, or took that of one that is gone, are known by the names that they have now", () => {
+    const host = lamna.addHost();
+    lamna.addInterface(host, "e1", { subnet: 10 });
+    attach(host, ONE, "e0", "e1");
+    const rename = (from: string, to: string): void => {
+      lamna.spaces.ip(host, "link", "set", from, "down");
+      lamna.spaces.ip(host, "link", "set", from, "name", to);
+      lamna.spaces.ip(host, "link", "set", to, "up");
+    };
+    const numbers = (): object =>
+      Object.fromEntries(
+        lamna.json<StatusReport>(host, "status").interfaces.map(({ name, ifindex }) => [name, ifindex]),
+      );
+    const before = numbers() as { e0: number; e1: number };
+    rename("e0", "aside");
+    rename("e1", "e0");
+    rename("aside", "e1");
+    expect(numbers()).toEqual({ e0: before.e1, e1: before.e0 });
+    expect(attach(host, ONE, "e0").interfaces).toMatchObject([{ name: "e0", change: "kept" }]);
+    expect(numbers()).toEqual({ e0: before.e1, e1: before.e0 });
+
+    lamna.spaces.ip(host, "link", "del", "e0");
+    rename("e1", "e0");
+    expect(attach(host, ONE, "e0").interfaces).toMatchObject([{ name: "e0", change: "kept" }]);
+    expect(readdirSync(join(pinDirectory, "links"))).toEqual(["e0"]);
+    lamna.addInterface(host, "e1", { subnet: 10 });
+    attach(host, ONE, "e1");
+    rename("e0", "wan0");
+    expect(lamna.json<DetachReport>(host, "detach", "wan0")).toMatchObject({
+      detached: ["wan0"],
+      remaining: ["e1"],
+    });
+    expect(seen(host, "wan0")).toBeUndefined();
+  });
+
   test("an instance is in one network namespace, also where another has the same names and numbers", () => {
     const host = lamna.addHost();
     attach(host, ONE, "e0");
