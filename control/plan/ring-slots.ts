@@ -81,6 +81,19 @@ function readBackends(slots: RingSlots): ReadonlySet<number> {
   return ids;
 }
 
+/** A number that equal rings share, and others hardly ever do (FNV-1a over words). Read once, as a ring never changes. */
+export function digestOf(slots: RingSlots): number {
+  let digest = digests.get(slots);
+  if (digest === undefined) {
+    digest = 0x811c9dc5;
+    for (let index = 0; index < slots.length; index++) digest = Math.imul(digest ^ slots[index]!, 0x01000193);
+    digests.set(slots, digest);
+  }
+  return digest;
+}
+
+const digests = new WeakMap<RingSlots, number>();
+
 export function isSameRing(a: RingSlots, b: RingSlots): boolean {
   for (let index = 0; index < RING_SLOTS; index++) if (a[index] !== b[index]) return false;
   return true;

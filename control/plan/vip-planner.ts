@@ -14,7 +14,8 @@ import type { FlowOwners, Forgetting } from "./flow-table.ts";
 import type { MapNames, VipChange } from "./plan.ts";
 import { PlanError } from "./plan-error.ts";
 import { RingOwners } from "./ring-owners.ts";
-import { backendsOf, countMoved, isRingOf, isSameRing, type RingSlots, ringAfter } from "./ring-slots.ts";
+import { RingPool } from "./ring-pool.ts";
+import { backendsOf, countMoved, digestOf, isRingOf, type RingSlots, ringAfter } from "./ring-slots.ts";
 import { encodeVip, formatVipKey, type VipKey } from "./vip-entry.ts";
 import { VipIds } from "./vip-ids.ts";
 import { buildVipTable, isVipTableOf, type VipTableRow, vipTableRows } from "./vip-table.ts";
@@ -38,6 +39,14 @@ interface Shortage {
   readonly available: number;
 }
 
+/** A ring that could not be had, as a VIP with none free waits for the next wave, and the next. */
+interface WantedRing {
+  readonly owners: Uint16Array;
+  readonly before: RingSlots | undefined;
+  readonly keptText: string;
+  readonly digest: number;
+}
+
 export class VipPlanner {
   readonly #actual: Actual;
   readonly #steps: Action[] = [];
@@ -58,7 +67,9 @@ export class VipPlanner {
 
   #wave = new Wave();
   /** Rings with contents that packets may use, before or after this wave goes live. */
-  readonly #rings: Map<number, RingSlots>;
+  readonly #rings: RingPool;
+  /** By key, of VIPs that found no free ring: what they wanted, which is worked out again only where it has changed. */
+  readonly #wanted = new Map<string, WantedRing>();
   /** VIP ids that packets may use, before or after this wave goes live. */
   #vipIdsInUse: Set<number>;
   /** By id, of backends: see #isBackendNamed. Computed when it is first needed in a wave. */
@@ -73,7 +84,7 @@ export class VipPlanner {
     this.#backendIds = new BackendIds(actual);
     this.#hasBeenUsed = this.#vipIds.hasUsed || this.#backendIds.hasUsed;
     this.#flows = actual.flows.owners.clone();
-    this.#rings = new Map(actual.rings);
+    this.#rings = new RingPool(actual.ringCount, actual.rings);
     this.#firstBucket = liveTable(actual).firstBucket;
     const live = liveVips(actual);
     this.#vipIdsInUse = new Set(live.map(({ id }) => id));
@@ -140,7 +151,7 @@ export class VipPlanner {
       movedSlots: countMoved(before, ring.slots),
     });
     if (ring.slots !== undefined && !this.#rings.has(ring.id)) {
-      this.#rings.set(ring.id, ring.slots);
+      this.#rings.add(ring.id, ring.slots);
       this.#wave.writes.push({
         kind: "build-ring",
         id: ring.id,
@@ -181,12 +192,26 @@ export class VipPlanner {
 
     const kept = this.#keptBackends(vip);
     const before = current === undefined ? undefined : this.#rings.get(current.ring);
+    const free = this.#rings.firstFree;
+    const keptText = [...kept].join();
+    const wanted = this.#wanted.get(vip.keyText);
+    if (
+      free === undefined &&
+      wanted?.owners === owners &&
+      wanted.before === before &&
+      wanted.keptText === keptText &&
+      !this.#rings.mayHave(wanted.digest)
+    ) {
+      return undefined;
+    }
     if (current !== undefined && before !== undefined && isRingOf(before, { owners, kept })) {
       return { id: current.ring, slots: before };
     }
     const slots = ringAfter(owners, { before, kept });
-    for (const [id, other] of this.#rings) if (isSameRing(other, slots)) return { id, slots: other };
-    for (let id = 1; id < this.#actual.ringCount; id++) if (!this.#rings.has(id)) return { id, slots };
+    const same = this.#rings.find(slots);
+    if (same !== undefined) return same;
+    if (free !== undefined) return { id: free, slots };
+    this.#wanted.set(vip.keyText, { owners, before, keptText, digest: digestOf(slots) });
     return undefined;
   }
 
@@ -236,7 +261,7 @@ export class VipPlanner {
     const live = [...this.#live.values()];
     this.#vipIdsInUse = new Set(live.map(({ id }) => id));
     const ringsInUse = new Set(live.map(({ ring }) => ring));
-    for (const id of [...this.#rings.keys()]) if (!ringsInUse.has(id)) this.#rings.delete(id);
+    for (const id of this.#rings.ids) if (!ringsInUse.has(id)) this.#rings.delete(id);
   }
 
   #isPublished(rows: readonly VipTableRow[]): boolean {
@@ -289,7 +314,7 @@ export class VipPlanner {
   #isBackendNamed(id: number): boolean {
     if (this.#backendsNamed === undefined) {
       this.#backendsNamed = new Set(this.#flows.flowVips().flatMap((vip) => this.#flows.backendsOf(vip)));
-      for (const slots of this.#rings.values()) {
+      for (const slots of this.#rings.contents) {
         for (const named of backendsOf(slots)) this.#backendsNamed.add(named);
       }
       for (const vip of this.#desired) {
