@@ -85,7 +85,11 @@ export class DecapInstance {
     if (lock === undefined) return undefined;
     try {
       const layout = new PinLayout(path);
-      if (mode === "exclusive") layout.settle();
+      requireBackend(layout);
+      if (mode === "exclusive") {
+        new TcPins(path).requireNamespace(path);
+        layout.settle();
+      }
       if (layout.hasInstance) return new DecapInstance(lock, layout);
       if (mode === "exclusive") {
         // What is left of one that was never whole.
@@ -111,6 +115,8 @@ export class DecapInstance {
     if (lock === undefined) throw new KernelError("not-found", `lock ${path}`, "it is not there");
     const layout = new PinLayout(path);
     try {
+      requireBackend(layout);
+      new TcPins(path).requireNamespace(path);
       layout.settle();
       const isNew = !layout.hasInstance;
       if (isNew) await create(layout, object);
@@ -291,6 +297,13 @@ export class DecapInstance {
       for (const [, { descriptor }] of opened) descriptor.close();
     }
   }
+}
+
+function requireBackend(layout: PinLayout): void {
+  if (!layout.isBalancer) return;
+  throw new KernelError("wrong-layout", `open ${layout.directory}`, "a balancer is pinned there", {
+    remedy: '"lamna status" and "lamna detach" are for it; name another directory with --pin-dir',
+  });
 }
 
 async function create(layout: PinLayout, object: ObjectSpec): Promise<void> {

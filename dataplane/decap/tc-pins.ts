@@ -6,11 +6,14 @@
  *     tc/next                   the one that is about to take its place
  *     tc/filters/<interface>    it has a filter of ours (another pin of the program)
  *     tc/qdiscs/<interface>     and its clsact qdisc is ours as well
+ *     tc/netns/<inode>/         the network namespace that these interfaces are in
  *
  * All of it assumes the lock on the directory, except for looking.
  */
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { Descriptor } from "../kernel/descriptor.ts";
+import { KernelError } from "../kernel/kernel-error.ts";
 import {
   escapePinName,
   listPins,
@@ -18,6 +21,7 @@ import {
   movePin,
   openPin,
   pin,
+  removePinDirectory,
   removePins,
   unescapePinName,
   unpin,
@@ -59,10 +63,30 @@ export class TcPins {
     movePin(this.#path("next"), this.#path("program"));
   }
 
+  /**
+   * That the interfaces are to be found from here: elsewhere they would seem to be gone, and their filters would stay behind, known to nobody.
+   * Throws KernelError "busy".
+   */
+  requireNamespace(instance: string): void {
+    const known = listPins(this.#path("netns"));
+    const own = networkNamespace();
+    const filters = this.list();
+    if (filters.length === 0 || known.length === 0 || own === undefined || known.includes(own)) return;
+    throw new KernelError(
+      "busy",
+      `change ${instance}`,
+      `it has tc filters on ${filters.join(", ")} of another network namespace`,
+      {
+        remedy: `run there (nsenter --net=...), or name another directory with --pin-dir; where that namespace is gone: rm -r ${instance}`,
+      },
+    );
+  }
+
   /** Attaches the pinned program. Remembered first, so that whoever is stopped in between leaves nothing that is not. */
   attach(program: Descriptor, target: NetworkInterface): void {
     const file = escapePinName(target.name);
     for (const folder of ["filters", "qdiscs"]) makePinDirectory(this.#path(folder));
+    this.#rememberNamespace();
     unpin(this.#path("filters", file));
     pin(program, this.#path("filters", file));
     try {
@@ -106,6 +130,16 @@ export class TcPins {
     removePins(this.#directory);
   }
 
+  #rememberNamespace(): void {
+    const own = networkNamespace();
+    if (own === undefined) return;
+    // Of filters that are no more.
+    for (const other of listPins(this.#path("netns"))) {
+      if (other !== own) removePinDirectory(this.#path("netns", other));
+    }
+    makePinDirectory(this.#path("netns", own));
+  }
+
   #programIds(): number[] {
     return ["program", "next"].flatMap((name) => {
       const program = openPin(this.#path(name), name);
@@ -121,4 +155,10 @@ export class TcPins {
   #path(...parts: readonly string[]): string {
     return join(this.#directory, ...parts);
   }
+}
+
+/** The inode of the calling thread's (namespaces(7)); another may have the number once this one is gone. Undefined without /proc. */
+function networkNamespace(): string | undefined {
+  const file = statSync("/proc/thread-self/ns/net", { throwIfNoEntry: false });
+  return file === undefined ? undefined : String(file.ino);
 }

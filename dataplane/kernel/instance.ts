@@ -68,6 +68,16 @@ export class InstanceDirectory {
     this.#lock = lock;
     this.#use = use;
     try {
+      if (layout.isBackend) {
+        throw new KernelError(
+          "wrong-layout",
+          `open ${layout.directory}`,
+          "a backend's decapsulation is pinned there",
+          {
+            remedy: '"lamna backend" is for it; name another directory with --pin-dir',
+          },
+        );
+      }
       this.settled = use === "change" ? layout.settle() : "clean";
     } catch (error) {
       lock.close();

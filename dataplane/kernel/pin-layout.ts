@@ -72,6 +72,15 @@ export class PinLayout {
     return exists(this.#path(PROGRAM)) || exists(this.#path(NEXT, PROGRAM));
   }
 
+  /** A balancer keeps its object file, and a backend's decapsulation a folder for tc (decap/tc-pins.ts). */
+  get isBalancer(): boolean {
+    return exists(this.#path(OBJECT)) || exists(this.#path(NEXT, OBJECT));
+  }
+
+  get isBackend(): boolean {
+    return exists(this.#path("tc"));
+  }
+
   /** Whether a change was interrupted that counts as made. */
   get isInterrupted(): boolean {
     return exists(this.#path(NEXT, PROGRAM));

@@ -4,11 +4,13 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { pin, removePins } from "../../../dataplane/kernel/pins.ts";
 import { gue, inIpv4, inIpv6, ipInIp, VIP_IPV4, VIP_IPV6 } from "../../dataplane/decap/frames.ts";
 import { PacketSocket } from "../../dataplane/decap/packet-socket.ts";
+import { loadBare } from "../../dataplane/kernel/bare-program.ts";
 import { Namespaces } from "../../dataplane/kernel/namespaces.ts";
 import { bpffs, lacks, libbpf, namespaces as namespacesNeed } from "../../needs.ts";
 import { ethernet, ipv4, ipv6, type Layer, pattern, tcp, udp } from "../../packets/frame.ts";
@@ -283,6 +285,44 @@ describe.skipIf(lacks("decapsulation on an interface", namespacesNeed, libbpf, b
       const detach = lamna("backend", "detach", "--json", "--pin-dir", PINS);
       expect(detach).toMatchObject({ status: 0, stderr: "" });
       expect(JSON.parse(detach.stdout)).toEqual({ pinDirectory: PINS, detached: [], remaining: [] });
+    });
+
+    test("from another network namespace, where its filters cannot be taken off, it is left alone", async () => {
+      expect(attach("--hook", "tc", "--vip", VIP_IPV4)).toMatchObject({ status: 0 });
+      for (const command of [["detach"], ["detach", "b0"], ["attach", "w0", "--vip", VIP_IPV6]]) {
+        const args = [main, "backend", ...command, "--pin-dir", PINS];
+        const { status, stderr } = namespaces.try("wire", process.execPath, ...args);
+        expect(stderr).toMatch(/tc filters on b0 of another network namespace\n.*nsenter/);
+        expect(status).toBe(2);
+      }
+      expect(status().interfaces).toMatchObject([{ name: "b0", hook: "tc", isRunning: true }]);
+      expect(status().vips).toMatchObject([{ address: VIP_IPV4 }]);
+    });
+
+    test("the balancer's commands leave a backend's directory alone, and the other way round", () => {
+      attach("--vip", VIP_IPV4);
+      for (const command of [["status"], ["detach"]]) {
+        const run = lamna(...command, "--pin-dir", PINS);
+        expect(run.status).toBe(2);
+        expect(run.stderr).toMatch(/a backend's decapsulation is pinned there\n.*lamna backend/);
+      }
+      expect(status().interfaces).toMatchObject([{ name: "b0", isRunning: true }]);
+      lamna("backend", "detach", "--pin-dir", PINS);
+
+      mkdirSync(PINS);
+      try {
+        const balancer = loadBare("object");
+        pin(balancer, `${PINS}/object`);
+        balancer.close();
+        for (const command of [["attach", "b0", "--vip", VIP_IPV4], ["status"], ["detach"]]) {
+          const run = lamna("backend", ...command, "--pin-dir", PINS);
+          expect(run.status).toBe(2);
+          expect(run.stderr).toMatch(/a balancer is pinned there\n.*lamna detach/);
+        }
+        expect(readdirSync(PINS)).toEqual(["object"]);
+      } finally {
+        removePins(PINS);
+      }
     });
 
     test("the interface may go away and come back", () => {
