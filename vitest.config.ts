@@ -1,7 +1,12 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
-/** Set by CI: where to leave the results as JSON beside the ordinary report. */
-const reportFile = process.env.LAMNA_TEST_REPORT;
+/** Leaves the results as JSON beside the ordinary report, in the folder that CI sets. */
+export function reportTo(name: string): NonNullable<ViteUserConfig["test"]> {
+  const folder = process.env.LAMNA_TEST_REPORTS;
+  return folder === undefined
+    ? {}
+    : { reporters: ["default", "json"], outputFile: { json: `${folder}/${name}.json` } };
+}
 
 const config: ViteUserConfig = defineConfig({
   test: {
@@ -11,7 +16,7 @@ const config: ViteUserConfig = defineConfig({
     pool: "forks",
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    ...(reportFile === undefined ? {} : { reporters: ["default", "json"], outputFile: { json: reportFile } }),
+    ...reportTo("tests"),
   },
 });
 export default config;
