@@ -18,18 +18,29 @@ settings: {gatewayMac: "02:00:00:00:00:01", scope: all, fragments: balance, ipOp
 vips: [{address: 10.200.1.1, port: 0, protocol: tcp, ${BACKENDS}}]
 `;
 
+/** Ring 0 is none, and ring 1 the VIP's. */
+const FIRST_FREE_RING = 2;
+
 export async function kernelSuite(): Promise<Suite> {
   requireKernel();
   const balancer = await openKernelBalancer(DEFAULTS);
   const slots = new Uint8Array(ringCodec.sizeBytes).fill(1);
   const rings = balancer.map("rings");
+  // One after another, since a ring that is about to be written is in no cache.
+  let ring = FIRST_FREE_RING;
   return {
     name: "the program in the kernel",
     goal: "goal: load 300 ms, with all features 500 ms; a ring of 65537 slots 200 µs",
     tasks: [
       loading("load, default features", kernelRequest(DEFAULTS)),
       loading("load, all features", kernelRequest(EVERYTHING)),
-      { name: "write a ring of 65537 slots", run: () => rings.write(2, slots) },
+      {
+        name: "write a ring of 65537 slots",
+        run: () => {
+          rings.write(ring, slots);
+          ring = ring + 1 < rings.maxEntries ? ring + 1 : FIRST_FREE_RING;
+        },
+      },
     ],
     close: () => balancer.close(),
   };
